@@ -46,11 +46,11 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	case "invite-revoke":
 		return d.revokeInviteAct(who, c)
 	case "request":
-		return d.requestAct(who, c)
+		return d.requests.RequestAct(who, c)
 	case "withdraw":
-		return d.withdrawAct(who, c)
+		return d.requests.WithdrawAct(who, c)
 	case "approve", "deny":
-		return d.answerAct(who, c)
+		return d.requests.AnswerAct(who, c)
 	case "suggest":
 		return d.keyboards.SuggestAct(who, c)
 	case "unsuggest":
@@ -99,7 +99,7 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 	case "invites":
 		tell = func(context.Context) (any, error) { return d.visibleInvites(who) }
 	case "approvals":
-		tell = func(context.Context) (any, error) { return d.visibleRequests(who), nil }
+		tell = func(context.Context) (any, error) { return d.requests.Visible(who), nil }
 	case "leases":
 		tell = func(context.Context) (any, error) { return d.keyboards.VisibleLeases(who), nil }
 	case "suggestions":

@@ -16,6 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/pace"
+	"github.com/muxward/muxward/internal/requests"
 	"github.com/muxward/muxward/internal/server/ctld"
 )
 
@@ -28,12 +29,12 @@ func (a asking) Waiting(who identity.Identity) []executor.Waits {
 	if !gateway.OwnHand(who) {
 		return out
 	}
-	return slices.Concat(out, a.d.approvable(who), a.d.toConfirm(who))
+	return slices.Concat(out, a.d.requests.Approvable(who), a.d.toConfirm(who))
 }
 
 // News gives what waits for somebody, whatever hand they have.
 func (a asking) News(who identity.Identity, shown func(pane access.Object) bool) []executor.Waits {
-	return slices.Concat(a.d.keyboards.LeaseWaits(who), a.d.approvable(who), a.d.keyboards.Suggested(who, shown))
+	return slices.Concat(a.d.keyboards.LeaseWaits(who), a.d.requests.Approvable(who), a.d.keyboards.Suggested(who, shown))
 }
 
 // Offers gives what somebody may do who would type into a pane that is another's.
@@ -93,7 +94,7 @@ func (a asking) Wish(who identity.Identity, w executor.Wish) (*gateway.Act, erro
 
 // Asked tells what has come of it, and gives what waits for the answer.
 func (a asking) Asked(result any) (told string, ending func(ctx context.Context) string) {
-	b, waits := result.(begun)
+	b, waits := result.(requests.Begun)
 	if r, held := result.(acts.ShownRequest); !waits && held {
 		return fmt.Sprintf("you hold %s there already; nobody was asked", r.What), nil
 	}

@@ -108,7 +108,7 @@ func (d *daemon) tenures() map[tenure]bool {
 // waitingFor are those who wait for something and need not be here meanwhile: who have asked for it, or have
 // said yes to it, and who have suggested a line.
 func (d *daemon) waitingFor() (all []identity.Identity) {
-	for _, r := range d.requests.List() {
+	for _, r := range d.requests.Waiting.List() {
 		all = append(append(all, r.Who), r.Yes...)
 	}
 	for _, v := range d.keyboards.Suggestions.List() {

@@ -30,6 +30,7 @@ import (
 	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/privsep"
+	"github.com/muxward/muxward/internal/requests"
 	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/server/sshd"
 	"github.com/muxward/muxward/internal/server/tmuxd"
@@ -52,7 +53,7 @@ type daemon struct {
 	policy      *policy.Engine
 	denials     *grants.Denials
 	grants      *grants.Store // nil if it is damaged: see grantsDamaged
-	requests    grants.Requests
+	requests    *requests.Requests
 	keyboards   *keyboard.Keyboards
 	explains    sshd.Explainer
 	draining    atomic.Bool // muxward ends
@@ -282,6 +283,7 @@ func (d *daemon) assembleLine(leases *grants.Leases) {
 		Declarations: declarations{d}, Profiles: hostProfiles{d}, Strangers: d.strangers, Now: failpoint.Now,
 	})
 	d.assembleKeyboards(leases)
+	d.assembleRequests()
 	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Owner: d.accountOwner, Second: d.secondOf}
 	options := []identity.Option{identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes), identity.WithTickets(d.tickets),
 		identity.WithNamespaces(func(account string) bool { return slices.Contains(d.config.Namespaces, account) })}
@@ -303,6 +305,15 @@ func (d *daemon) assembleKeyboards(leases *grants.Leases) {
 		Leases: leases, Gateway: d.gateway, Policy: d.policy, Log: d.log, Servers: &hostServers{d}, Displays: d.executor,
 		Revoked: d.denials.Revoked, TakesTurn: d.takesAsking, AnswerKey: d.config.AnswerKey,
 		Complain: d.complain, Draining: d.draining.Load, Ctx: d.ctx, Go: d.wg.Go,
+	}
+}
+
+// assembleRequests makes what minds what people ask for.
+func (d *daemon) assembleRequests() {
+	d.requests = &requests.Requests{
+		Gateway: d.gateway, Policy: d.policy, Log: d.log, Grants: giving{d}, Hook: d.hook,
+		TakesTurn: d.takesAsking, Strangers: d.strangers, Knock: d.executor.Knock,
+		Complain: d.complain, Draining: d.draining.Load, Ctx: d.ctx,
 	}
 }
 
@@ -348,7 +359,7 @@ func (d *daemon) start(ctx context.Context) {
 	d.wg.Go(d.keepIsolated)
 	d.wg.Go(d.keepTime)
 	d.wg.Go(d.keepDeclared)
-	d.wg.Go(d.mindRequests)
+	d.wg.Go(d.requests.Mind)
 	d.wg.Go(d.keyboards.MindLeases)
 	d.wg.Go(d.keyboards.MindSuggestions)
 	d.wg.Go(func() { d.hook.Run(d.ctx) })

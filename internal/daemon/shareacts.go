@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/requests"
 	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/server/sshd"
 	"github.com/muxward/muxward/internal/tmux"
@@ -131,7 +132,7 @@ func (d *daemon) joinAct(who identity.Identity, text string) (*gateway.Act, erro
 		},
 		Do: func(ctx context.Context, _ access.Object) (gateway.Result, error) {
 			if v, err := d.grants.Opens(code, d.now()); err == nil && v.Knocks(who.Person()) {
-				k, err := d.knocksAt(ctx, who, v)
+				k, err := d.requests.KnocksAt(ctx, who, v)
 				return gateway.Result{Value: k}, err
 			}
 			g, err := d.join(ctx, who, code)
@@ -156,12 +157,24 @@ func (d *daemon) joinBySSH(who identity.Identity, text string) (*gateway.Act, er
 		switch v := r.Value.(type) {
 		case acts.ShownGrant:
 			r.Value = joinedBySSH(v)
-		case knocking:
-			r.Value = sshd.Joined{Text: v.Text(), Ends: v.joined}
+		case requests.Knocking:
+			r.Value = sshd.Joined{Text: v.Text(), Ends: func(ctx context.Context) (sshd.Joined, error) { return letInBySSH(ctx, v) }}
 		}
 		return r, err
 	}
 	return a, nil
+}
+
+// letInBySSH is the end of a knock for who comes by ssh.
+func letInBySSH(ctx context.Context, k requests.Knocking) (sshd.Joined, error) {
+	end, err := k.Wait(ctx)
+	if err == nil {
+		err = end.Refusal(k.Knock)
+	}
+	if err != nil {
+		return sshd.Joined{}, err
+	}
+	return joinedBySSH(*end.Grant), nil
 }
 
 func joinedBySSH(g acts.ShownGrant) sshd.Joined {

@@ -48,6 +48,7 @@ func granter(t *testing.T) *daemon {
 	d.gateway = gateway.New(gateway.Parts{Policy: d.policy, Log: d.log, Denials: d.denials})
 	d.executor = &executor.Executor{} // with nobody to tell
 	d.assembleKeyboards(nil)
+	d.assembleRequests()
 	t.Cleanup(func() {
 		d.stop()
 		d.wg.Wait()

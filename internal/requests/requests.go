@@ -1,4 +1,4 @@
-package daemon
+package requests
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/settle"
 )
 
 // answered is what somebody has said with their answer: for how long at most, zero if
@@ -27,23 +28,23 @@ var errVoid = errors.New("nobody can approve it any more")
 
 // approve adds a yes to a request, and gives what was asked for if it takes no more.
 // Meanwhile nobody else answers it, nor takes it back.
-func (d *daemon) approve(ctx context.Context, who identity.Identity, r grants.Request, a answered) (grants.Request, error) {
-	now := d.gateway.Time()
+func (q *Requests) approve(ctx context.Context, who identity.Identity, r grants.Request, a answered) (grants.Request, error) {
+	now := q.Gateway.Time()
 	if r.Overdue(now) {
 		return r.End(grants.TimedOut, "muxward", ""), errors.New("its time to be answered is over")
 	}
-	on, err := d.still(ctx, r)
+	on, err := q.still(ctx, r)
 	if errors.Is(err, errVoid) {
 		return r.End(grants.Void, "muxward", err.Error()), err
 	}
 	if err != nil {
 		return r, err
 	}
-	set := d.policy.Set()
+	set := q.Policy.Set()
 	quorum := set.Quorum(on)
 	agrees := func(by identity.Identity) error {
 		for _, n := range giving(r, on) {
-			if d := d.gateway.May(by, n); !d.Allow {
+			if d := q.Gateway.May(by, n); !d.Allow {
 				return &gateway.Refused{Decision: d, Need: n}
 			}
 		}
@@ -52,7 +53,7 @@ func (d *daemon) approve(ctx context.Context, who identity.Identity, r grants.Re
 	if err := agrees(who); err != nil { // also by what has come to it since it was asked for
 		return r, err
 	}
-	next, err := d.withoutStrangers(r).Agree(who, a.lasts)
+	next, err := q.withoutStrangers(r).Agree(who, a.lasts)
 	if err != nil {
 		return r, err
 	}
@@ -66,16 +67,16 @@ func (d *daemon) approve(ctx context.Context, who identity.Identity, r grants.Re
 		return next, nil
 	}
 	if r.Invite != 0 {
-		return d.letIn(ctx, r, next, who, a.why)
+		return q.letIn(ctx, r, next, who, a.why)
 	}
-	g, err := d.give(ctx, grants.Grant{
+	g, err := q.Grants.Give(ctx, grants.Grant{
 		Who: r.Who.Person(), What: r.What, Verbs: r.Verbs, Target: r.Target, Reason: r.Reason,
 		Giver: who.Subject(), Source: grants.Approval, At: now, Until: now.Add(next.For),
 	}, on)
 	if err != nil {
 		return r, err
 	}
-	d.inForce(ctx, g) // before who asked hears of it
+	q.Grants.InForce(ctx, g) // before who asked hears of it
 	next = next.End(grants.Approved, who.Person(), a.why)
 	next.Grant = g.ID
 	return next, nil
@@ -89,13 +90,13 @@ func giving(r grants.Request, on access.Object) []gateway.Need {
 
 // still gives what a request is about as it is now, if that is the same thing, and
 // who asked may view it still.
-func (d *daemon) still(ctx context.Context, r grants.Request) (access.Object, error) {
+func (q *Requests) still(ctx context.Context, r grants.Request) (access.Object, error) {
 	on := r.On
-	if !d.policy.Set().IsPerson(r.Who.Person()) {
+	if !q.Policy.Set().IsPerson(r.Who.Person()) {
 		return on, fmt.Errorf("%w: %s is no person of the policy any more", errVoid, r.Who.Person())
 	}
 	if on.Kind > access.Host {
-		now, err := d.gateway.Object(ctx, r.On.Owner, gateway.ByID(r.On))
+		now, err := q.Gateway.Object(ctx, r.On.Owner, gateway.ByID(r.On))
 		lost := new(gateway.NotFound)
 		if err != nil && !errors.As(err, &lost) {
 			return on, err
@@ -105,7 +106,7 @@ func (d *daemon) still(ctx context.Context, r grants.Request) (access.Object, er
 		}
 		on = now
 	}
-	if err := d.mayAsk(r); err != nil {
+	if err := q.mayAsk(r); err != nil {
 		return on, fmt.Errorf("%w: %w", errVoid, err)
 	}
 	return on, nil
@@ -113,22 +114,18 @@ func (d *daemon) still(ctx context.Context, r grants.Request) (access.Object, er
 
 // mayAsk says why somebody may not ask for something now, nil if they may: they view it,
 // or knock by an invite that is open for them.
-func (d *daemon) mayAsk(r grants.Request) error {
+func (q *Requests) mayAsk(r grants.Request) error {
 	if r.Invite == 0 {
-		if !d.gateway.May(r.Who, gateway.Need{Verb: access.View, Object: r.On}).Allow {
+		if !q.Gateway.May(r.Who, gateway.Need{Verb: access.View, Object: r.On}).Allow {
 			return errors.New("who asked may not view it now")
 		}
 		return nil
 	}
-	v, open := d.grants.FindInvite(r.Invite)
-	if !open || !d.gateway.Time().Before(v.Until) || d.mayJoin(r.Who, v) != nil {
-		return errors.New("the invite is not open for who knocked now")
-	}
-	return nil
+	return q.Grants.MayKnock(r)
 }
 
 // refuse says no to a request.
-func (d *daemon) refuse(_ context.Context, who identity.Identity, r grants.Request, a answered) (grants.Request, error) {
+func (q *Requests) refuse(_ context.Context, who identity.Identity, r grants.Request, a answered) (grants.Request, error) {
 	if err := r.Answers(who); err != nil {
 		return r, err
 	}
@@ -136,36 +133,36 @@ func (d *daemon) refuse(_ context.Context, who identity.Identity, r grants.Reque
 }
 
 // changeRequest changes an open request, and has its end recorded and told.
-func (d *daemon) changeRequest(ctx context.Context, id string, f func(grants.Request) (grants.Request, error)) (grants.Request, error) {
+func (q *Requests) changeRequest(ctx context.Context, id string, f func(grants.Request) (grants.Request, error)) (grants.Request, error) {
 	ended := false
-	r, err := d.requests.Change(ctx, id, func(r grants.Request) (grants.Request, error) {
+	r, err := q.Waiting.Change(ctx, id, func(r grants.Request) (grants.Request, error) {
 		next, err := f(r)
 		ended = next.Answer != grants.Open
 		return next, err
 	})
 	if ended {
-		if rerr := d.recordRequest(ctx, r, r.By, string(r.Answer)); rerr != nil {
-			d.complain(fmt.Sprintf("request %s: %s (not recorded: %v)", r.ID, r.Answer, rerr))
+		if rerr := q.recordRequest(ctx, r, r.By, string(r.Answer)); rerr != nil {
+			q.Complain(fmt.Sprintf("request %s: %s (not recorded: %v)", r.ID, r.Answer, rerr))
 		}
-		d.tellHook(r)
+		q.tellHook(r)
 	}
-	d.knock()
+	q.Knock()
 	return r, err
 }
 
 // endRequest ends a request for whatever reason but an answer.
-func (d *daemon) endRequest(ctx context.Context, id string, as grants.Answer, by, why string) (grants.Request, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+func (q *Requests) endRequest(ctx context.Context, id string, as grants.Answer, by, why string) (grants.Request, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle.Time)
 	defer cancel()
-	return d.changeRequest(ctx, id, func(r grants.Request) (grants.Request, error) { return r.End(as, by, why), nil })
+	return q.changeRequest(ctx, id, func(r grants.Request) (grants.Request, error) { return r.End(as, by, why), nil })
 }
 
 // recordRequest writes that something was asked for, and what became of it.
-func (d *daemon) recordRequest(ctx context.Context, r grants.Request, by, what string) error {
+func (q *Requests) recordRequest(ctx context.Context, r grants.Request, by, what string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
 	defer cancel()
 	ev := access.Event{
-		Kind: access.EventRequest, Time: d.gateway.Time(), Person: by, Allowed: r.Answer == grants.Approved,
+		Kind: access.EventRequest, Time: q.Gateway.Time(), Person: by, Allowed: r.Answer == grants.Approved,
 		Objects: []string{r.On.String()}, Verbs: []string{r.Verbs.String()}, Reason: r.Reason,
 		Note: fmt.Sprintf("request %s %s: %s for %s on %s for %v", r.ID, what, r.What, r.Who.Person(), acts.TargetName(r.Target), r.For),
 	}
@@ -181,49 +178,43 @@ func (d *daemon) recordRequest(ctx context.Context, r grants.Request, by, what s
 	if r.On.Incarnation != "" {
 		ev.Server = r.On.Owner + "#" + r.On.Incarnation
 	}
-	_, err := d.log.Append(ctx, access.MustRecordClass, ev)
+	_, err := q.Log.Append(ctx, access.MustRecordClass, ev)
 	return err
 }
 
-// knock has those who may answer told what there is to be answered.
-func (d *daemon) knock() { d.executor.Knock() }
-
-// minded is how often it is looked whether the time of a request is over.
-const minded = time.Second
-
-// mindRequests has requests answered by no when their time is over, ends those of
+// Mind has requests answered by no when their time is over, ends those of
 // whom has lost what it takes to ask, and has the yes of strangers count no more.
-func (d *daemon) mindRequests() {
+func (q *Requests) Mind() {
 	tick := time.NewTicker(minded)
 	defer tick.Stop()
 	for {
 		select {
-		case <-d.ctx.Done():
+		case <-q.Ctx.Done():
 			return
 		case <-tick.C:
 		}
-		now := d.gateway.Time()
-		for _, id := range d.requests.Overdue(now) {
-			ctx, cancel := context.WithTimeout(d.ctx, minded) // who answers it just then finds it out, too
-			_, _ = d.changeRequest(ctx, id, func(r grants.Request) (grants.Request, error) {
+		now := q.Gateway.Time()
+		for _, id := range q.Waiting.Overdue(now) {
+			ctx, cancel := context.WithTimeout(q.Ctx, minded) // who answers it just then finds it out, too
+			_, _ = q.changeRequest(ctx, id, func(r grants.Request) (grants.Request, error) {
 				return r.End(grants.TimedOut, "muxward", "nobody has answered in time"), nil
 			})
 			cancel()
 		}
-		for _, r := range d.requests.List() {
-			why := d.mayAsk(r)
-			if why == nil && len(d.withoutStrangers(r).Yes) == len(r.Yes) {
+		for _, r := range q.Waiting.List() {
+			why := q.mayAsk(r)
+			if why == nil && len(q.withoutStrangers(r).Yes) == len(r.Yes) {
 				continue
 			}
-			if d.draining.Load() { // nobody may anything any more: that is told as what it is
+			if q.Draining() { // nobody may anything any more: that is told as what it is
 				return
 			}
-			ctx, cancel := context.WithTimeout(d.ctx, minded)
-			_, _ = d.changeRequest(ctx, r.ID, func(r grants.Request) (grants.Request, error) {
+			ctx, cancel := context.WithTimeout(q.Ctx, minded)
+			_, _ = q.changeRequest(ctx, r.ID, func(r grants.Request) (grants.Request, error) {
 				if why != nil {
 					r = r.End(grants.Void, "muxward", why.Error())
 				}
-				return d.withoutStrangers(r), nil
+				return q.withoutStrangers(r), nil
 			})
 			cancel()
 		}
@@ -232,47 +223,47 @@ func (d *daemon) mindRequests() {
 
 // withoutStrangers gives a request without the yes of those whose account is another's by now: who has that name
 // next is neither told that they have said it, nor kept from saying it.
-func (d *daemon) withoutStrangers(r grants.Request) grants.Request {
-	r.Yes = slices.DeleteFunc(slices.Clone(r.Yes), func(by identity.Identity) bool { return d.strangers(by) != nil })
+func (q *Requests) withoutStrangers(r grants.Request) grants.Request {
+	r.Yes = slices.DeleteFunc(slices.Clone(r.Yes), func(by identity.Identity) bool { return q.Strangers(by) != nil })
 	return r
 }
 
-func (d *daemon) shown(r grants.Request, who identity.Identity) acts.ShownRequest {
+func (q *Requests) shown(r grants.Request, who identity.Identity) acts.ShownRequest {
 	s := acts.RequestOf(r)
 	s.Mine = r.Who.Person() == who.Person()
 	for _, by := range r.Yes {
 		s.Yes = append(s.Yes, by.Person())
 	}
-	s.Need = d.policy.Set().Quorum(r.On).Need
+	s.Need = q.Policy.Set().Quorum(r.On).Need
 	if s.Mine && r.Invite != 0 && r.Answer != grants.Approved { // what is behind the door
 		s.Target, s.On, s.What, s.Verbs, s.Reason, s.Need = fmt.Sprintf("invite %d", r.Invite), acts.WhereOf(access.Object{}), "join", []string{}, "", 0
 	}
 	return s
 }
 
-// visibleRequests lists the open requests of the asker, and those that they could
+// Visible lists the open requests of the asker, and those that they could
 // answer.
-func (d *daemon) visibleRequests(who identity.Identity) []acts.ShownRequest {
+func (q *Requests) Visible(who identity.Identity) []acts.ShownRequest {
 	out := []acts.ShownRequest{}
-	for _, r := range d.requests.List() {
-		if r.Who.Person() == who.Person() || d.holds(who, r.On).Has(access.Approve) {
-			out = append(out, d.shown(r, who))
+	for _, r := range q.Waiting.List() {
+		if r.Who.Person() == who.Person() || q.Gateway.Holds(who, r.On).Has(access.Approve) {
+			out = append(out, q.shown(r, who))
 		}
 	}
 	return out
 }
 
-// approvable gives the requests that somebody may approve.
-func (d *daemon) approvable(who identity.Identity) (out []executor.Waits) {
-	list := d.requests.List()
+// Approvable gives the requests that somebody may approve.
+func (q *Requests) Approvable(who identity.Identity) (out []executor.Waits) {
+	list := q.Waiting.List()
 	if len(list) == 0 {
 		return nil
 	}
-	set := d.policy.Set()
+	set := q.Policy.Set()
 	for _, r := range list {
 		asker := r.Who.Person()
 		yes := slices.ContainsFunc(r.Yes, func(by identity.Identity) bool { return by.Person() == who.Person() })
-		if yes || r.Answers(who) != nil || set.Fits(set.Quorum(r.On), asker, who.Person()) != nil || !d.gateway.May(who, giving(r, r.On)...).Allow {
+		if yes || r.Answers(who) != nil || set.Fits(set.Quorum(r.On), asker, who.Person()) != nil || !q.Gateway.May(who, giving(r, r.On)...).Allow {
 			continue
 		}
 		text := fmt.Sprintf("%s %s for %s on %s for %s", asker, asksHow(r), r.What, acts.TargetName(r.Target), acts.Briefly(r.For))

@@ -1,4 +1,4 @@
-package daemon
+package requests
 
 import (
 	"context"
@@ -20,14 +20,14 @@ const (
 	maxWaits = 24 * time.Hour
 )
 
-// requestAct has somebody ask for something. Who may view what it is about may ask;
+// RequestAct has somebody ask for something. Who may view what it is about may ask;
 // for whoever may not, it is not there.
-func (d *daemon) requestAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
-	r, err := d.wanted(who, c)
+func (q *Requests) RequestAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	r, err := q.wanted(who, c)
 	if err != nil {
 		return nil, err
 	}
-	a := &gateway.Act{Name: "request", Args: []string{r.What}, Target: acts.FullTarget(d.gateway, who, c.Target), Verb: access.View}
+	a := &gateway.Act{Name: "request", Args: []string{r.What}, Target: acts.FullTarget(q.Gateway, who, c.Target), Verb: access.View}
 	if a.Target == "" {
 		a.Args = append(a.Args, "--host")
 	} else {
@@ -36,13 +36,13 @@ func (d *daemon) requestAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 	a.Args = acts.WithReason(append(a.Args, "--for", r.For.String()), r.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		r.On, r.Target = o, gateway.Name(o)
-		if why, held := d.heldAlready(r); held {
-			return gateway.Result{Value: d.shown(r.End(grants.Held, "muxward", why), who)}, nil
+		if why, held := q.heldAlready(r); held {
+			return gateway.Result{Value: q.shown(r.End(grants.Held, "muxward", why), who)}, nil
 		}
-		if err := d.takesAsking(who); err != nil {
+		if err := q.TakesTurn(who); err != nil {
 			return gateway.Result{}, err
 		}
-		b, err := d.ask(ctx, r)
+		b, err := q.ask(ctx, r)
 		if err != nil || c.Stands {
 			return gateway.Result{Value: b.ShownRequest}, err
 		}
@@ -52,33 +52,33 @@ func (d *daemon) requestAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 }
 
 // ask has a request wait, and those told who may answer it. Its asker has taken their turn.
-func (d *daemon) ask(ctx context.Context, r grants.Request) (b begun, err error) {
+func (q *Requests) ask(ctx context.Context, r grants.Request) (b Begun, err error) {
 	who := r.Who
 	var ending func(context.Context) (grants.Request, error)
-	asked, err := d.requests.Ask(r, func(r grants.Request) error {
-		ending = d.requests.Ending(r.ID) // it may be answered before its asker waits
-		if err := d.recordRequest(ctx, r, who.Person(), "asks"); err != nil {
+	asked, err := q.Waiting.Ask(r, func(r grants.Request) error {
+		ending = q.Waiting.Ending(r.ID) // it may be answered before its asker waits
+		if err := q.recordRequest(ctx, r, who.Person(), "asks"); err != nil {
 			return err
 		}
-		d.tellHook(r) // before anybody can answer
+		q.tellHook(r) // before anybody can answer
 		return nil
 	})
 	if err != nil {
 		return b, err
 	}
-	d.knock()
-	return begun{d.shown(asked, who), d, who, ending}, nil
+	q.Knock()
+	return Begun{q.shown(asked, who), q, who, ending}, nil
 }
 
 // heldAlready reports whether somebody holds what they ask for, for as long as they ask
 // for it, and by what: nobody has to be asked then.
-func (d *daemon) heldAlready(r grants.Request) (why string, held bool) {
-	now := d.gateway.May(r.Who, gateway.Need{Whole: true, Verbs: r.Verbs, Object: r.On, Apart: true})
+func (q *Requests) heldAlready(r grants.Request) (why string, held bool) {
+	now := q.Gateway.May(r.Who, gateway.Need{Whole: true, Verbs: r.Verbs, Object: r.On, Apart: true})
 	if !now.Allow {
 		return "", false
 	}
 	// What is worked out beside has sooner limits meanwhile: the policy itself says until when.
-	until := d.policy.At(r.At).Covers(r.Who.Subject(), r.Verbs, r.On, r.At)
+	until := q.Policy.At(r.At).Covers(r.Who.Subject(), r.Verbs, r.On, r.At)
 	if !until.Allow || !until.Expires.IsZero() && until.Expires.Before(r.At.Add(r.For)) {
 		return "", false
 	}
@@ -86,12 +86,12 @@ func (d *daemon) heldAlready(r grants.Request) (why string, held bool) {
 }
 
 // wanted reads what is asked for.
-func (d *daemon) wanted(who identity.Identity, c ctld.Call) (grants.Request, error) {
-	r := grants.Request{Who: who, Reason: c.Reason, At: d.gateway.Time()}
-	if d.grants == nil {
-		return r, errNoGrants
+func (q *Requests) wanted(who identity.Identity, c ctld.Call) (grants.Request, error) {
+	r := grants.Request{Who: who, Reason: c.Reason, At: q.Gateway.Time()}
+	if err := q.Grants.Usable(); err != nil {
+		return r, err
 	}
-	if !d.policy.Set().IsPerson(who.Person()) { // whoever is called so later would have it
+	if !q.Policy.Set().IsPerson(who.Person()) { // whoever is called so later would have it
 		return r, fmt.Errorf("%s is no person of the policy, and nothing is given to others; whoever keeps it lists people in people.yaml", who.Person())
 	}
 	role, verbs := c.Role, ""
@@ -110,48 +110,48 @@ func (d *daemon) wanted(who identity.Identity, c ctld.Call) (grants.Request, err
 	return r, err
 }
 
-// begun is a request whose asker waits for its end.
-type begun struct {
+// Begun is a request whose asker waits for its end.
+type Begun struct {
 	acts.ShownRequest
-	d      *daemon
+	q      *Requests
 	who    identity.Identity
 	ending func(context.Context) (grants.Request, error)
 }
 
 // Ends waits for the end of a request. Who goes before that takes it back.
-func (b begun) Ends(ctx context.Context) (any, error) {
+func (b Begun) Ends(ctx context.Context) (any, error) {
 	r, err := b.ending(ctx)
 	if err == nil {
-		return b.d.shown(r, b.who), nil
+		return b.q.shown(r, b.who), nil
 	}
 	why := "who asked does not wait any more"
-	if b.d.ctx.Err() != nil {
+	if b.q.Ctx.Err() != nil {
 		why = "muxward ends"
 	}
-	if r, err = b.d.endRequest(ctx, b.ID, grants.Withdrawn, b.who.Person(), why); r.ID == "" {
+	if r, err = b.q.endRequest(ctx, b.ID, grants.Withdrawn, b.who.Person(), why); r.ID == "" {
 		return nil, err
 	}
-	return b.d.shown(r, b.who), nil // it may have ended otherwise just then
+	return b.q.shown(r, b.who), nil // it may have ended otherwise just then
 }
 
-// withdrawAct takes back what somebody has asked for.
-func (d *daemon) withdrawAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+// WithdrawAct takes back what somebody has asked for.
+func (q *Requests) WithdrawAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	a := &gateway.Act{Name: c.Act, Args: []string{c.Request}, Open: true}
 	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-		r, ok := d.requests.Find(c.Request)
+		r, ok := q.Waiting.Find(c.Request)
 		if !ok || r.Who.Person() != who.Person() {
 			return gateway.Result{}, grants.ErrNoRequest(c.Request)
 		}
-		r, err := d.endRequest(ctx, r.ID, grants.Withdrawn, who.Person(), c.Reason)
-		return gateway.Result{Value: d.shown(r, who)}, err
+		r, err := q.endRequest(ctx, r.ID, grants.Withdrawn, who.Person(), c.Reason)
+		return gateway.Result{Value: q.shown(r, who)}, err
 	}
 	return a, nil
 }
 
-// answerAct says yes or no to a request. Who approves has to hold what was asked for,
+// AnswerAct says yes or no to a request. Who approves has to hold what was asked for,
 // and approve, on all that it is about; to deny it takes approve. Nobody learns from
 // it which requests there are.
-func (d *daemon) answerAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+func (q *Requests) AnswerAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	a := &gateway.Act{Name: c.Act, Args: []string{c.Request}, Verb: access.Approve, Hand: true}
 	var lasts time.Duration
 	if c.For != "" {
@@ -162,8 +162,8 @@ func (d *daemon) answerAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 		a.Args = append(a.Args, "--for", lasts.String())
 	}
 	a.Args = acts.WithReason(a.Args, c.Reason)
-	r, ok := d.requests.Find(c.Request)
-	if !ok || r.Who.Person() != who.Person() && !d.holds(who, r.On).Has(access.Approve) {
+	r, ok := q.Waiting.Find(c.Request)
+	if !ok || r.Who.Person() != who.Person() && !q.Gateway.Holds(who, r.On).Has(access.Approve) {
 		a.Open = true
 		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
 			return gateway.Result{}, grants.ErrNoRequest(c.Request)
@@ -176,19 +176,19 @@ func (d *daemon) answerAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 		return a, nil
 	}
 	a.On = []access.Object{r.On}
-	answer := d.refuse
+	answer := q.refuse
 	if c.Act == "approve" {
 		a.Whole = r.Verbs.With(access.SetOf(access.Approve))
-		answer = d.approve
+		answer = q.approve
 	}
 	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-		r, err := d.changeRequest(ctx, c.Request, func(r grants.Request) (grants.Request, error) {
+		r, err := q.changeRequest(ctx, c.Request, func(r grants.Request) (grants.Request, error) {
 			return answer(ctx, who, r, answered{lasts, c.Reason})
 		})
 		if err != nil { // whatever has become of it, not by this
 			return gateway.Result{}, err
 		}
-		return gateway.Result{Value: d.shown(r, who)}, nil
+		return gateway.Result{Value: q.shown(r, who)}, nil
 	}
 	return a, nil
 }
