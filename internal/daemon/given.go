@@ -241,10 +241,10 @@ func (d *daemon) mindTime() {
 
 // expireGrants takes grants and invites off the lists whose time is over, and gives the grants.
 func (d *daemon) expireGrants(now grants.Clock) []grants.Grant {
-	if d.granting.take(d.ctx, grantTurn, errGranting) != nil {
+	if d.granting.Take(d.ctx, grantTurn, errGranting) != nil {
 		return nil // others write, and it is looked again soon
 	}
-	defer d.granting.leave()
+	defer d.granting.Leave()
 	over, err := d.grants.Expire(d.ctx, now)
 	if len(over) > 0 {
 		d.moveGrants()

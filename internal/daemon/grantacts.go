@@ -112,10 +112,10 @@ func (d *daemon) give(ctx context.Context, g grants.Grant, o access.Object) (gra
 	// change.
 	g.On = o
 	g.On.Links = nil
-	if err := d.granting.take(ctx, grantTurn, errGranting); err != nil {
+	if err := d.granting.Take(ctx, grantTurn, errGranting); err != nil {
 		return g, fmt.Errorf("nothing was given: %w", err)
 	}
-	defer d.granting.leave()
+	defer d.granting.Leave()
 	g, err := d.grants.Give(ctx, g, d.now(), func(g grants.Grant) error {
 		return d.recordGrant(ctx, g, "given")
 	})

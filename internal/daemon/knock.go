@@ -52,10 +52,10 @@ func (s giving) MayKnock(r grants.Request) error {
 // written, as of who comes by a code alone.
 func (s giving) Admit(ctx context.Context, r grants.Request, lasts time.Duration) (grants.Grant, error) {
 	d := s.d
-	if err := d.granting.take(ctx, grantTurn, errGranting); err != nil {
+	if err := d.granting.Take(ctx, grantTurn, errGranting); err != nil {
 		return grants.Grant{}, fmt.Errorf("nothing was given: %w", err)
 	}
-	defer d.granting.leave()
+	defer d.granting.Leave()
 	if s.MayKnock(r) != nil {
 		return grants.Grant{}, grants.ErrNotOpen
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/muxward/muxward/internal/attach/keeper"
 	"github.com/muxward/muxward/internal/audit"
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/executor"
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
@@ -97,7 +98,7 @@ type daemon struct {
 	// granting is whose turn it is to write grants, moving held while they are put
 	// in force. taken are those that were taken back, and invites that were revoked,
 	// and may be in the store still.
-	granting      turn
+	granting      ctxlock.Turn
 	moving        sync.Mutex
 	moved         moved
 	taken         map[int64]bool
@@ -117,7 +118,7 @@ type daemon struct {
 // one of them cannot be made.
 func assemble(ctx context.Context, version string, c config.Config, helper *privsep.Client, sockets []activation.Socket) (d *daemon, err error) {
 	d = &daemon{version: version, config: c, helper: helper, sockets: sockets, failed: make(chan error, 1), doors: map[uint32]bool{}, shut: map[uint32]string{}, since: time.Now(),
-		granting: newTurn(), lookers: newLookers(), taken: map[int64]bool{}}
+		granting: ctxlock.NewTurn(), lookers: newLookers(), taken: map[int64]bool{}}
 	d.ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {

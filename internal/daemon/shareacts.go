@@ -63,10 +63,10 @@ func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		v.On = o
 		v.On.Links = nil // as of what is granted, the way that was asked for is kept
-		if err := d.granting.take(ctx, grantTurn, errGranting); err != nil {
+		if err := d.granting.Take(ctx, grantTurn, errGranting); err != nil {
 			return gateway.Result{}, fmt.Errorf("nobody was invited: %w", err)
 		}
-		defer d.granting.leave()
+		defer d.granting.Leave()
 		made, code, err := d.grants.Invite(ctx, v, d.now(), func(v grants.Invite) error {
 			return d.recordInvite(ctx, v, "made")
 		})
@@ -258,10 +258,10 @@ func (d *daemon) join(ctx context.Context, who identity.Identity, code grants.Co
 // keepJoined keeps a use of an invite, and says whether what it gives is new. Whether they
 // may come is asked again when others have done: a lockdown may have come meanwhile.
 func (d *daemon) keepJoined(ctx context.Context, who identity.Identity, code grants.Code) (grants.Grant, bool, error) {
-	if err := d.granting.take(ctx, grantTurn, errGranting); err != nil {
+	if err := d.granting.Take(ctx, grantTurn, errGranting); err != nil {
 		return grants.Grant{}, false, fmt.Errorf("nothing was given: %w", err)
 	}
-	defer d.granting.leave()
+	defer d.granting.Leave()
 	v, err := d.grants.Opens(code, d.now())
 	if err == nil {
 		err = d.mayJoin(who, v)

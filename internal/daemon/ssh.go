@@ -19,6 +19,7 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/activation"
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/policy"
@@ -61,7 +62,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	if d.config.SSH.Listen == "" && d.config.SSH.KeysUser == "" {
 		return nil, nil
 	}
-	s := &sshDoor{config: d.config.SSH, now: d.gateway.Time, pam: sshPAM{look: newTurn(), stand: newTurn(), helper: d.helper}}
+	s := &sshDoor{config: d.config.SSH, now: d.gateway.Time, pam: sshPAM{look: ctxlock.NewTurn(), stand: ctxlock.NewTurn(), helper: d.helper}}
 	if err := d.lend(ctx); err != nil {
 		return nil, err
 	}

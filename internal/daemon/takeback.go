@@ -148,7 +148,7 @@ func (d *daemon) writeTakenBack(g grants.Grant, by, why string) (grants.Grant, e
 func (d *daemon) writeDropped(id int64, there func(int64) bool, write func()) {
 	d.granting <- struct{}{} // nobody waits for this but who can do without
 	write()
-	d.granting.leave()
+	d.granting.Leave()
 	d.moving.Lock()
 	defer d.moving.Unlock()
 	if !there(id) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/audit"
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/executor"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
@@ -29,7 +30,7 @@ func granter(t *testing.T) *daemon {
 			t.Fatal(err)
 		}
 	}
-	d := &daemon{granting: newTurn(), taken: map[int64]bool{}}
+	d := &daemon{granting: ctxlock.NewTurn(), taken: map[int64]bool{}}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	var err error
 	if d.policy, err = policy.NewEngine(dir); err != nil {
@@ -121,7 +122,7 @@ func TestTakenBackBeforeTheDisk(t *testing.T) {
 		t.Errorf("it was not written, and nothing was said: %v", err)
 	default:
 	}
-	d.granting.leave()
+	d.granting.Leave()
 	if err := <-answer; err != nil {
 		t.Errorf("taken back: %v", err)
 	}
