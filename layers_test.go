@@ -67,6 +67,7 @@ var layers = map[string]int{
 	"internal/server":             4,
 	"internal/keyboard":           5,
 	"internal/requests":           5,
+	"internal/given":              5,
 	"internal/daemon":             6,
 	"cmd/muxward":                 7,
 	"cmd/muxward-pam":             7,
@@ -104,6 +105,7 @@ var forbidden = map[string][]string{
 	// begin it: what they say to each other is in internal/acts.
 	"internal/daemon": {"github.com/spf13/cobra", "github.com/spf13/pflag", "flag"},
 	// What a service is told of servers, displays and the log it is told by the daemon, as narrow as it needs that.
+	"internal/given":    {"net", "os/exec", "internal/guard", "internal/audit", "internal/keep"},
 	"internal/requests": {"net", "os", "os/exec", "internal/guard", "internal/audit", "internal/keep"},
 	"internal/keyboard": {"net", "os", "os/exec", "internal/guard", "internal/audit", "internal/keep"},
 	"internal/acts":     {"net", "os", "os/exec", "internal/policy", "internal/server"},

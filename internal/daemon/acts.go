@@ -40,11 +40,11 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	case "risks":
 		return d.risksAct(who, c)
 	case "share":
-		return d.shareAct(who, c)
+		return d.given.ShareAct(who, c)
 	case "join":
-		return d.joinAct(who, c.Code)
+		return d.given.JoinAct(who, c.Code)
 	case "invite-revoke":
-		return d.revokeInviteAct(who, c)
+		return d.given.RevokeInviteAct(who, c)
 	case "request":
 		return d.requests.RequestAct(who, c)
 	case "withdraw":
@@ -95,9 +95,9 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 		a.Unwritten = true // whoever is to unlock looks here, also where the disk is full
 		tell = func(context.Context) (any, error) { return d.lockdowns(who), nil }
 	case "grants":
-		tell = func(context.Context) (any, error) { return d.visibleGrants(who, c.Person, c.Target) }
+		tell = func(context.Context) (any, error) { return d.given.VisibleGrants(who, c.Person, c.Target) }
 	case "invites":
-		tell = func(context.Context) (any, error) { return d.visibleInvites(who) }
+		tell = func(context.Context) (any, error) { return d.given.VisibleInvites(who) }
 	case "approvals":
 		tell = func(context.Context) (any, error) { return d.requests.Visible(who), nil }
 	case "leases":
@@ -217,7 +217,7 @@ func (d *daemon) status() acts.Status {
 	if err := d.policy.Broken(); err != nil {
 		s.Red = append(s.Red, "the policy files are broken, the last good policy is in force: "+err.Error())
 	}
-	if err := d.grantsWrong(); err != nil {
+	if err := d.given.Wrong(); err != nil {
 		s.Red = append(s.Red, "grants: "+err.Error())
 	}
 	if err := d.profiles.wrong(); err != nil {

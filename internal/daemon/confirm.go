@@ -105,9 +105,9 @@ func (d *daemon) governs(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 	case "lockdown", "unlock":
 		return d.lockAct(who, c)
 	case "grant":
-		return d.grantAct(who, c)
+		return d.given.GrantAct(who, c)
 	}
-	return d.takeBackAct(who, c)
+	return d.given.TakeBackAct(who, c)
 }
 
 // insideHome reports whether somebody asks from inside a pane of their own server.

@@ -123,7 +123,7 @@ func (d *daemon) room(den grants.Denial) error {
 // bumpFor has it found out again which grants count if some are from a
 // person from whom something is taken, or who is let in again.
 func (d *daemon) bumpFor(person string) {
-	if person != "" && d.grants != nil && d.grants.Gave(person) {
+	if person != "" && d.given.Gave(person) {
 		d.policy.Bump()
 	}
 }

@@ -142,5 +142,5 @@ func (d *daemon) restingOnDenied(den grants.Denial) func(person string) bool {
 	if den.Lock {
 		return func(string) bool { return true }
 	}
-	return d.restingOn(den.Person)
+	return d.given.RestingOn(den.Person)
 }

@@ -40,7 +40,7 @@ func (d *daemon) pin(ctx context.Context, who identity.Identity, c ctld.Call) (p
 		p.rests = d.rests(who, c)
 		return p, nil
 	case "grant":
-		g, err := d.asked(who, c)
+		g, err := d.given.Asked(who, c)
 		if err != nil {
 			return p, err
 		}
@@ -114,10 +114,8 @@ func (d *daemon) unmoved(ctx context.Context, who identity.Identity, a *gateway.
 func (d *daemon) rests(who identity.Identity, c ctld.Call) string {
 	switch {
 	case c.Act == "take-back":
-		if d.grants != nil {
-			if g, ok := d.find(c.ID); ok {
-				return fmt.Sprint(g.ID, g.Who, g.What, g.Verbs, g.On.Key(), g.At.UnixNano(), g.Until.UnixNano())
-			}
+		if g, ok := d.given.Find(c.ID); ok {
+			return fmt.Sprint(g.ID, g.Who, g.What, g.Verbs, g.On.Key(), g.At.UnixNano(), g.Until.UnixNano())
 		}
 	case lifts(c):
 		var all []string
@@ -228,11 +226,11 @@ func (d *daemon) fieldsOf(who identity.Identity, p pinnedCall) (out []executor.F
 
 func (d *daemon) takenBackFields(who identity.Identity, c ctld.Call, add func(name, text string)) {
 	add("grant", strconv.FormatInt(c.ID, 10))
-	if d.grants == nil {
+	if d.given.Usable() != nil {
 		return
 	}
-	g, ok := d.find(c.ID)
-	if !ok || !d.concerns(who, g) {
+	g, ok := d.given.Find(c.ID)
+	if !ok || !d.given.Concerns(who, g) {
 		add("of", "nobody that you may know of")
 		return
 	}

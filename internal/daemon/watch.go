@@ -92,7 +92,7 @@ func (d *daemon) shout() (any bool) {
 		any = true
 		d.event(access.EventAlarm, "the policy files are broken; the last good policy is in force: "+err.Error())
 	}
-	if err := d.grantsWrong(); err != nil {
+	if err := d.given.Wrong(); err != nil {
 		any = true
 		d.event(access.EventAlarm, "grants: "+err.Error())
 	}
