@@ -63,12 +63,16 @@ var layers = map[string]int{
 	"internal/server/controlmode": 3,
 	"internal/server/crowd":       1,
 	"internal/acts":               3,
+	"internal/settle":             3,
 	"internal/server":             4,
-	"internal/daemon":             5,
-	"cmd/muxward":                 6,
-	"cmd/muxward-pam":             6,
-	"cmd/muxward-pane":            6,
-	"cmd/muxward-helper":          6,
+	"internal/keyboard":           5,
+	"internal/requests":           5,
+	"internal/given":              5,
+	"internal/daemon":             6,
+	"cmd/muxward":                 7,
+	"cmd/muxward-pam":             7,
+	"cmd/muxward-pane":            7,
+	"cmd/muxward-helper":          7,
 }
 
 // beside lists imports within one layer, each with its reason.
@@ -100,9 +104,13 @@ var forbidden = map[string][]string{
 	// The daemon takes what a command line says as values, and no command knows more of it than how to
 	// begin it: what they say to each other is in internal/acts.
 	"internal/daemon": {"github.com/spf13/cobra", "github.com/spf13/pflag", "flag"},
-	"internal/acts":   {"net", "os", "os/exec", "internal/policy", "internal/server"},
-	"cmd/muxward":     {"internal/executor", "internal/guard", "internal/tmux/control", "internal/tmux/wire"},
-	"internal/guard":  {"os/exec", "golang.org/x/sys/unix", "syscall"},
+	// What a service is told of servers, displays and the log it is told by the daemon, as narrow as it needs that.
+	"internal/given":    {"net", "os/exec", "internal/guard", "internal/audit", "internal/keep"},
+	"internal/requests": {"net", "os", "os/exec", "internal/guard", "internal/audit", "internal/keep"},
+	"internal/keyboard": {"net", "os", "os/exec", "internal/guard", "internal/audit", "internal/keep"},
+	"internal/acts":     {"net", "os", "os/exec", "internal/policy", "internal/server"},
+	"cmd/muxward":       {"internal/executor", "internal/guard", "internal/tmux/control", "internal/tmux/wire"},
+	"internal/guard":    {"os/exec", "golang.org/x/sys/unix", "syscall"},
 }
 
 // alone are rooms that one file imports, which is all that the outside knows of them: nothing of their closets.

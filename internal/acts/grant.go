@@ -9,6 +9,7 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -27,6 +28,28 @@ func TargetName(target string) string {
 		return "the host"
 	}
 	return target
+}
+
+// FullTarget writes a target as everybody would: with its owner. "work" is one
+// thing to alice and another to mallory, and a revocation must be known by
+// words that mean the same whoever says them.
+func FullTarget(g *gateway.Gateway, who identity.Identity, target string) string {
+	isOwner := g.OwnerFor(who)
+	if target == "" || isOwner(target) {
+		return target
+	}
+	if owner, rest, ok := tmux.SplitOwner(target, isOwner); ok && owner == "" {
+		return tmux.JoinOwner(who.Person(), rest)
+	}
+	return target
+}
+
+// WithReason is the words of an act with the reason that was given for it, if there is one.
+func WithReason(args []string, reason string) []string {
+	if reason == "" {
+		return args
+	}
+	return append(args, "--reason", reason)
 }
 
 // ShownGrant is a grant as it is listed.

@@ -2,5 +2,7 @@
 // somebody else's terminal, file system or process. A mutex that is never held for long is
 // locked as any other, and what is waited for often has a channel.
 //
+// A [Turn] is such a lock from the start, for who waits for a certain time.
+//
 // Start reading at [Lock].
 package ctxlock

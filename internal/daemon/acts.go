@@ -40,23 +40,23 @@ func (d *daemon) act(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	case "risks":
 		return d.risksAct(who, c)
 	case "share":
-		return d.shareAct(who, c)
+		return d.given.ShareAct(who, c)
 	case "join":
-		return d.joinAct(who, c.Code)
+		return d.given.JoinAct(who, c.Code)
 	case "invite-revoke":
-		return d.revokeInviteAct(who, c)
+		return d.given.RevokeInviteAct(who, c)
 	case "request":
-		return d.requestAct(who, c)
+		return d.requests.RequestAct(who, c)
 	case "withdraw":
-		return d.withdrawAct(who, c)
+		return d.requests.WithdrawAct(who, c)
 	case "approve", "deny":
-		return d.answerAct(who, c)
+		return d.requests.AnswerAct(who, c)
 	case "suggest":
-		return d.suggestAct(who, c)
+		return d.keyboards.SuggestAct(who, c)
 	case "unsuggest":
-		return d.unsuggestAct(who, c)
+		return d.keyboards.UnsuggestAct(who, c)
 	case "lease-on", "lease-off", "lease-ask", "lease-hand", "lease-take", "lease-free", "lease-keep":
-		return d.leaseAct(who, c)
+		return d.keyboards.LeaseAct(who, c)
 	case "explain", "explain-ssh":
 		return d.explainAct(who, c)
 	case "attach":
@@ -95,15 +95,15 @@ func (d *daemon) telling(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 		a.Unwritten = true // whoever is to unlock looks here, also where the disk is full
 		tell = func(context.Context) (any, error) { return d.lockdowns(who), nil }
 	case "grants":
-		tell = func(context.Context) (any, error) { return d.visibleGrants(who, c.Person, c.Target) }
+		tell = func(context.Context) (any, error) { return d.given.VisibleGrants(who, c.Person, c.Target) }
 	case "invites":
-		tell = func(context.Context) (any, error) { return d.visibleInvites(who) }
+		tell = func(context.Context) (any, error) { return d.given.VisibleInvites(who) }
 	case "approvals":
-		tell = func(context.Context) (any, error) { return d.visibleRequests(who), nil }
+		tell = func(context.Context) (any, error) { return d.requests.Visible(who), nil }
 	case "leases":
-		tell = func(context.Context) (any, error) { return d.visibleLeases(who), nil }
+		tell = func(context.Context) (any, error) { return d.keyboards.VisibleLeases(who), nil }
 	case "suggestions":
-		tell = func(context.Context) (any, error) { return d.visibleSuggestions(who), nil }
+		tell = func(context.Context) (any, error) { return d.keyboards.VisibleSuggestions(who), nil }
 	case "profiles":
 		tell = func(ctx context.Context) (any, error) { return d.offeredTo(ctx, who), nil }
 	case "lobby":
@@ -134,20 +134,6 @@ func (d *daemon) told(ctx context.Context, who identity.Identity, tell func(cont
 	}
 	kept = true
 	return gateway.Result{Value: value, Gate: gate, Release: release}, nil
-}
-
-// fullTarget writes a target as everybody would: with its owner. "work" is one
-// thing to alice and another to mallory, and a revocation must be known by
-// words that mean the same whoever says them.
-func (d *daemon) fullTarget(who identity.Identity, target string) string {
-	isOwner := d.gateway.OwnerFor(who)
-	if target == "" || isOwner(target) {
-		return target
-	}
-	if owner, rest, ok := tmux.SplitOwner(target, isOwner); ok && owner == "" {
-		return tmux.JoinOwner(who.Person(), rest)
-	}
-	return target
 }
 
 // kickable lists the revocations that the asker could have given, and those
@@ -231,7 +217,7 @@ func (d *daemon) status() acts.Status {
 	if err := d.policy.Broken(); err != nil {
 		s.Red = append(s.Red, "the policy files are broken, the last good policy is in force: "+err.Error())
 	}
-	if err := d.grantsWrong(); err != nil {
+	if err := d.given.Wrong(); err != nil {
 		s.Red = append(s.Red, "grants: "+err.Error())
 	}
 	if err := d.profiles.wrong(); err != nil {

@@ -105,9 +105,9 @@ func (d *daemon) governs(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 	case "lockdown", "unlock":
 		return d.lockAct(who, c)
 	case "grant":
-		return d.grantAct(who, c)
+		return d.given.GrantAct(who, c)
 	}
-	return d.takeBackAct(who, c)
+	return d.given.TakeBackAct(who, c)
 }
 
 // insideHome reports whether somebody asks from inside a pane of their own server.
@@ -139,7 +139,7 @@ func (d *daemon) confirmAct(who identity.Identity, c ctld.Call) (*gateway.Act, e
 		if err := d.confirms.add(v, now); err != nil {
 			return gateway.Result{}, err
 		}
-		d.knock()
+		d.executor.Knock()
 		return gateway.Result{}, fmt.Errorf("not done: whoever may type into a pane could have asked this. "+
 			"It waits %s for your own hand: M-a in a display of yours that is in no pane, or ask from outside", confirmTime)
 	}

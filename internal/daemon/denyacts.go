@@ -12,13 +12,15 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/settle"
 )
 
 // revokeTime bounds how long a revocation waits for what it ends, lockTime a
 // lockdown, which waits for its records as well.
 const (
-	revokeTime = 5 * time.Second
+	revokeTime = settle.Time
 	lockTime   = 3 * time.Second
 )
 
@@ -42,10 +44,10 @@ func (d *daemon) revokeAct(who identity.Identity, c ctld.Call) (*gateway.Act, er
 		d.lifting(a, who, person, fmt.Errorf("nothing was revoked from %s%s; see: muxward revoke --list", person, acts.On(target)))
 		return a, nil
 	}
-	a.Args = withReason(a.Args, c.Reason)
+	a.Args = acts.WithReason(a.Args, c.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		rep, err := d.deny(ctx, revokeTime, grants.Denial{
-			Person: person, Scope: o, Target: d.fullTarget(who, target), Reason: c.Reason,
+			Person: person, Scope: o, Target: acts.FullTarget(d.gateway, who, target), Reason: c.Reason,
 			By: who.Person(), At: d.gateway.Time(), Above: d.above(who, access.Kick, o),
 		})
 		unknown := rep.Touched == 0 && !d.policy.Set().IsPerson(person)
@@ -71,14 +73,14 @@ func (d *daemon) deny(ctx context.Context, within time.Duration, den grants.Deni
 	if den.Lock {
 		why = den.String()
 	}
-	rep, err := settled(ctx, keep, func() gateway.Report {
+	rep, err := settle.Wait(ctx, keep, func() gateway.Report {
 		if stops(den) {
 			return d.standStill(ctx, den, why)
 		}
 		return d.gateway.ReconsiderOn(ctx, den.Scope, d.restingOnDenied(den), why)
 	})
-	d.freeRevoked()
-	return rep, errors.Join(err, d.voidSuggestions(ctx, voidWithin(ctx, den)))
+	d.keyboards.FreeRevoked()
+	return rep, errors.Join(err, d.keyboards.VoidSuggestions(ctx, voidWithin(ctx, den)))
 }
 
 // carriedThrough gives what has begun its time, also if the asker goes meanwhile. What is urgent
@@ -94,32 +96,9 @@ func carriedThrough(ctx context.Context, within time.Duration, urgent bool) (con
 // are stopped as everybody is, and it ends when that does.
 func voidWithin(ctx context.Context, den grants.Denial) time.Duration {
 	if end, ok := ctx.Deadline(); ok && den.Lock {
-		return min(voidTime, max(time.Until(end), voidLeast))
+		return min(keyboard.VoidTime, max(time.Until(end), keyboard.VoidLeast))
 	}
-	return voidTime
-}
-
-// settled has what is in force kept while what it takes ends. The error says what could
-// not be confirmed in time.
-func settled(ctx context.Context, keep func() error, end func() gateway.Report) (gateway.Report, error) {
-	kept := make(chan error, 1)
-	go func() { kept <- keep() }()
-	rep := end()
-	var err error
-	select {
-	case err = <-kept:
-	case <-ctx.Done():
-		select { // the time may have gone by while it was written
-		case err = <-kept:
-		default:
-			err = errors.New("it holds now, but is not on disk yet and may not survive a restart")
-		}
-	}
-	all := []error{err}
-	for _, u := range rep.Unconfirmed {
-		all = append(all, errors.New("not confirmed: "+u))
-	}
-	return rep, errors.Join(all...)
+	return keyboard.VoidTime
 }
 
 // mostDenied is how many denials one person has in force. Each is looked at in every
@@ -144,7 +123,7 @@ func (d *daemon) room(den grants.Denial) error {
 // bumpFor has it found out again which grants count if some are from a
 // person from whom something is taken, or who is let in again.
 func (d *daemon) bumpFor(person string) {
-	if person != "" && d.grants != nil && d.grants.Gave(person) {
+	if person != "" && d.given.Gave(person) {
 		d.policy.Bump()
 	}
 }
@@ -169,10 +148,10 @@ func (d *daemon) lockAct(who identity.Identity, c ctld.Call) (*gateway.Act, erro
 		a.Args = append(a.Args, "--views")
 	}
 	a.Urgent = true
-	a.Args = withReason(a.Args, c.Reason)
+	a.Args = acts.WithReason(a.Args, c.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		rep, err := d.deny(ctx, lockTime, grants.Denial{
-			Lock: true, Views: c.Views, Scope: o, Target: d.fullTarget(who, target), Reason: c.Reason,
+			Lock: true, Views: c.Views, Scope: o, Target: acts.FullTarget(d.gateway, who, target), Reason: c.Reason,
 			By: who.Person(), At: d.gateway.Time(), Above: d.above(who, access.Lock, o),
 		})
 		return gateway.Result{Value: acts.Revoked{Target: target, Report: rep}}, err
@@ -188,13 +167,6 @@ func (d *daemon) panicAct(who identity.Identity, o access.Object) (*gateway.Act,
 		a.On = []access.Object{o}
 	}
 	return a, err
-}
-
-func withReason(args []string, reason string) []string {
-	if reason == "" {
-		return args
-	}
-	return append(args, "--reason", reason)
 }
 
 // lockdowns lists those that the asker may know of: they hold something there,

@@ -45,10 +45,17 @@ func giver(who identity.Subject) (tenure, bool) {
 	return tenure{who.Person, who.Account, uint32(who.UID)}, who.UID >= 0
 }
 
-// gaveAway reports whether who gave something did so by an account that is another's by now.
-func (d *daemon) gaveAway(by identity.Subject) bool {
-	h, ok := giver(by)
-	return ok && d.away.why(h) != nil
+// givers gives what tells whether who gave something did so by an account that is another's by now; nil if
+// that is known of none.
+func (a *givenAway) givers() func(by identity.Subject) bool {
+	all := a.now.Load()
+	if all == nil {
+		return nil
+	}
+	return func(by identity.Subject) bool {
+		h, ok := giver(by)
+		return ok && (*all)[h] != nil
+	}
 }
 
 // cameBy is the account by which somebody came in, if they did by one of their own.
@@ -89,16 +96,8 @@ func (d *daemon) tenures() map[tenure]bool {
 			all[h] = true
 		}
 	}
-	if d.grants == nil {
-		return all
-	}
-	for _, g := range d.given() {
-		if h, ok := giver(g.Giver); ok {
-			all[h] = true
-		}
-	}
-	for _, v := range d.grants.Invites() {
-		if h, ok := giver(v.Giver); ok {
+	for by := range d.given.Givers() {
+		if h, ok := giver(by); ok {
 			all[h] = true
 		}
 	}
@@ -108,10 +107,10 @@ func (d *daemon) tenures() map[tenure]bool {
 // waitingFor are those who wait for something and need not be here meanwhile: who have asked for it, or have
 // said yes to it, and who have suggested a line.
 func (d *daemon) waitingFor() (all []identity.Identity) {
-	for _, r := range d.requests.List() {
+	for _, r := range d.requests.Waiting.List() {
 		all = append(append(all, r.Who), r.Yes...)
 	}
-	for _, v := range d.suggestions.List() {
+	for _, v := range d.keyboards.Suggestions.List() {
 		all = append(all, v.Who)
 	}
 	return all
@@ -173,7 +172,7 @@ func (d *daemon) findAway(ctx context.Context) (was, away map[tenure]error) {
 		return nil, nil
 	}
 	d.away.now.Store(&away)
-	d.moveGrants() // before anybody takes it for looked at
+	d.given.Move() // before anybody takes it for looked at
 	return was, away
 }
 

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
@@ -38,58 +37,28 @@ func TestIsAnothers(t *testing.T) {
 	}
 }
 
-// What was given by who had an account that is another's by now counts for nothing, while that is so; the rest does.
-func TestMovedWithoutWhoHasGone(t *testing.T) {
-	gave := func(id int64, uid int64) *grants.Grant {
-		return &grants.Grant{ID: id, Who: "bob", Verbs: access.SetOf(access.View), Giver: identity.Subject{Person: "carol", Account: "carol", UID: uid}}
-	}
-	list := []*grants.Grant{gave(1, 1003), gave(2, 1013), gave(3, -1)}
-	away := &map[tenure]error{{"carol", "carol", 1003}: errors.New("it is dave's")}
-	var m moved
-	for _, c := range []struct {
-		away *map[tenure]error
-		want []string
-	}{{nil, []string{"1", "2", "3"}}, {away, []string{"2", "3"}}, {away, []string{"2", "3"}}, {nil, []string{"1", "2", "3"}}} {
-		got := m.of(list, c.away)
-		if len(got) != len(c.want) {
-			t.Fatalf("%d are in force, want %q", len(got), c.want)
-		}
-		for i, id := range c.want {
-			if got[i].ID != id {
-				t.Errorf("grant %s is in force, want %s", got[i].ID, id)
-			}
-		}
-	}
-}
-
 // What somebody gave, and invited to, by a number that is another's by now counts for nothing as soon as that was
 // looked up, for whoever has looked.
 func TestLookAway(t *testing.T) {
 	d, ctx := granter(t), t.Context()
 	d.files = identity.NewAccounts()
 	bob := identity.Supposed(identity.Subject{Person: "bob", UID: -1, Door: "ctl"})
-	first := d.invites(t)
+	first := d.invites(t, -1)
 	g := d.gives(t)
 	if d.lookAway(ctx) || !d.bobLooks() {
 		t.Fatal("who came by no account has given it")
 	}
-	if _, err := d.takeBack(ctx, g, "alice", "done"); err != nil || d.bobLooks() {
+	if err := d.takesBack(g); err != nil || d.bobLooks() {
 		t.Fatalf("taken back: %v", err)
 	}
 	g.Giver.Account, g.Giver.UID = "alice", 0 // that is root's
-	now := d.now()
-	v := grants.Invite{Uses: 2, Grant: g}
-	v.ID, v.Who, v.Until = 0, "", now.Wall.Add(time.Hour)
-	_, code, err := d.grants.Invite(ctx, v, now, func(grants.Invite) error { return nil })
-	if err != nil {
-		t.Fatal(err)
-	}
+	code := d.invites(t, 0)
 	g.ID = 0
-	if _, err := d.give(ctx, g, g.On); err != nil {
+	if _, err := d.given.Give(ctx, g, g.On); err != nil {
 		t.Fatal(err)
 	}
-	d.moveGrants()
-	if _, err := d.opens(bob, code); err != nil || !d.bobLooks() {
+	d.given.Move()
+	if err := d.opens(bob, code); err != nil || !d.bobLooks() {
 		t.Fatalf("nobody has looked: %v", err)
 	}
 	d.away.began = time.Now().Add(time.Hour) // others have, since it was asked for
@@ -103,35 +72,29 @@ func TestLookAway(t *testing.T) {
 	if d.bobLooks() {
 		t.Error("what was given counts still")
 	}
-	if _, err := d.opens(bob, code); !errors.Is(err, grants.ErrNotOpen) {
+	if err := d.opens(bob, code); !errors.Is(err, grants.ErrNotOpen) {
 		t.Errorf("bob comes by an invite of one who is not who gave it: %v", err)
 	}
-	if _, err := d.opens(bob, first); err != nil {
+	if err := d.opens(bob, first); err != nil {
 		t.Errorf("an invite by nobody's account is gone as well: %v", err)
 	}
 }
 
-// A yes by an account that is another's by now is gone, and whoever has the name next can say it themselves.
-func TestYesOfAStranger(t *testing.T) {
+// Who came by an account that is another's by now is a stranger, and whoever has the name next is none.
+func TestStrangers(t *testing.T) {
 	d := granter(t)
 	carol := func(uid int64) identity.Identity {
 		return identity.Supposed(identity.Subject{Person: "carol", Account: "carol", UID: uid, Door: "ctl"})
 	}
-	r := grants.Request{ID: "x", Who: identity.Supposed(identity.Subject{Person: "bob", UID: -1})}
-	r, err := r.Agree(carol(1002), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if left := d.withoutStrangers(r); len(left.Yes) != 1 {
-		t.Errorf("nobody has her account, and her yes is gone: %d", len(left.Yes))
+	if err := d.strangers(carol(1002)); err != nil {
+		t.Errorf("nobody has her account: %v", err)
 	}
 	d.away.now.Store(&map[tenure]error{{"carol", "carol", 1002}: errors.New("it has gone")})
-	left := d.withoutStrangers(r)
-	if len(left.Yes) != 0 || len(r.Yes) != 1 {
-		t.Errorf("%d of %d are left", len(left.Yes), len(r.Yes))
+	if d.strangers(carol(1002)) == nil {
+		t.Error("her account is another's, and she is no stranger")
 	}
-	if again, err := left.Agree(carol(1003), 0); err != nil || len(d.withoutStrangers(again).Yes) != 1 {
-		t.Errorf("the next carol cannot say yes: %v", err)
+	if err := d.strangers(carol(1003)); err != nil {
+		t.Errorf("the next carol: %v", err)
 	}
 }
 
@@ -141,14 +104,14 @@ func givesAway(t *testing.T) *daemon {
 	d := granter(t)
 	d.files = identity.NewAccounts()
 	g := d.gives(t)
-	if _, err := d.takeBack(t.Context(), g, "alice", "done"); err != nil {
+	if err := d.takesBack(g); err != nil {
 		t.Fatal(err)
 	}
 	g.ID, g.Giver.Account, g.Giver.UID = 0, "alice", 0 // that is root's
-	if _, err := d.give(t.Context(), g, g.On); err != nil {
+	if _, err := d.given.Give(t.Context(), g, g.On); err != nil {
 		t.Fatal(err)
 	}
-	d.moveGrants()
+	d.given.Move()
 	return d
 }
 

@@ -47,6 +47,9 @@ func (h *hostServers) Server(owner string) gateway.Server {
 	return guarded{s, h.d}
 }
 
+// AllKnown reports whether every server that runs is found by its owner.
+func (h *hostServers) AllKnown() bool { return h.d.guard.AllKnown() }
+
 // Start starts the server of the identity's own account, for a client of theirs.
 func (h *hostServers) Start(ctx context.Context, who identity.Identity, first *wire.Hello) (gateway.Server, error) {
 	account, err := h.d.accountOf(ctx, who)

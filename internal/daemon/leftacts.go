@@ -16,6 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/audit"
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/daemon/left"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
@@ -117,11 +118,11 @@ func endsWhich(c ctld.Call) error {
 type lookers struct {
 	mu              sync.Mutex
 	people          map[string]bool
-	keepers, others turn
+	keepers, others ctxlock.Turn
 }
 
 func newLookers() *lookers {
-	return &lookers{people: map[string]bool{}, keepers: newTurn(), others: newTurn()}
+	return &lookers{people: map[string]bool{}, keepers: ctxlock.NewTurn(), others: ctxlock.NewTurn()}
 }
 
 // enter waits for a person's turn.
@@ -142,11 +143,11 @@ func (k *lookers) enter(ctx context.Context, person string, keeper bool) (leave 
 		defer k.mu.Unlock()
 		delete(k.people, person)
 	}
-	if err := mine.take(ctx, acts.LeftTurn, errLooking); err != nil {
+	if err := mine.Take(ctx, acts.LeftTurn, errLooking); err != nil {
 		forget()
 		return nil, err
 	}
-	return func() { mine.leave(); forget() }, nil
+	return func() { mine.Leave(); forget() }, nil
 }
 
 // errLooking is what those hear whose turn does not come.

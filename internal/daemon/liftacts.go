@@ -54,7 +54,7 @@ func (d *daemon) lifting(a *gateway.Act, who identity.Identity, person string, n
 // meant gives what is meant by a target: by its words with their owner, or, as the
 // owner may be nobody of the policy any more, by the words as they are.
 func (d *daemon) meant(who identity.Identity, person, target string) []grants.Denial {
-	if list := d.denials.Asked(person, d.fullTarget(who, target)); len(list) > 0 {
+	if list := d.denials.Asked(person, acts.FullTarget(d.gateway, who, target)); len(list) > 0 {
 		return list
 	}
 	return d.denials.Asked(person, target)
@@ -142,5 +142,5 @@ func (d *daemon) restingOnDenied(den grants.Denial) func(person string) bool {
 	if den.Lock {
 		return func(string) bool { return true }
 	}
-	return d.restingOn(den.Person)
+	return d.given.RestingOn(den.Person)
 }

@@ -22,13 +22,16 @@ import (
 	"github.com/muxward/muxward/internal/executor"
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/given"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/nss"
 	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/privsep"
+	"github.com/muxward/muxward/internal/requests"
 	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/server/sshd"
 	"github.com/muxward/muxward/internal/server/tmuxd"
@@ -50,11 +53,9 @@ type daemon struct {
 	log         *audit.Log
 	policy      *policy.Engine
 	denials     *grants.Denials
-	grants      *grants.Store // nil if it is damaged: see grantsDamaged
-	requests    grants.Requests
-	leases      *grants.Leases
-	askers      askers // for keyboards
-	passing     pace.Pace
+	given       *given.Book
+	requests    *requests.Requests
+	keyboards   *keyboard.Keyboards
 	explains    sshd.Explainer
 	draining    atomic.Bool // muxward ends
 	guard       *guard.Guard
@@ -77,8 +78,7 @@ type daemon struct {
 	asking      pace.Pace // who asks others for something
 	lookers     *lookers  // for what somebody has left
 
-	suggestions grants.Suggestions
-	confirms    confirmations // what was asked for from inside panes
+	confirms confirmations // what was asked for from inside panes
 
 	failed chan error // what ends the daemon
 	stop   context.CancelFunc
@@ -95,19 +95,6 @@ type daemon struct {
 	doors map[uint32]bool // accounts whose door is open
 	// shut is why doors could not be opened that are tried again.
 	shut map[uint32]string
-	// granting is whose turn it is to write grants, moving held while they are put
-	// in force. taken are those that were taken back, and invites that were revoked,
-	// and may be in the store still.
-	granting      turn
-	moving        sync.Mutex
-	moved         moved
-	taken         map[int64]bool
-	tries         grants.Tries // of codes of invites
-	grantsDamaged error
-	// lately is when the clock was looked at last, clockWritten when it was
-	// written: of keepTime alone.
-	lately       grants.Clock
-	clockWritten time.Time
 	// accountless is why the accounts could not be read the last time.
 	accountless string
 	unfound     unfound
@@ -118,7 +105,7 @@ type daemon struct {
 // one of them cannot be made.
 func assemble(ctx context.Context, version string, c config.Config, helper *privsep.Client, sockets []activation.Socket) (d *daemon, err error) {
 	d = &daemon{version: version, config: c, helper: helper, sockets: sockets, failed: make(chan error, 1), doors: map[uint32]bool{}, shut: map[uint32]string{}, since: time.Now(),
-		granting: newTurn(), lookers: newLookers(), taken: map[int64]bool{}}
+		lookers: newLookers()}
 	d.ctx, d.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -164,10 +151,11 @@ func assemble(ctx context.Context, version string, c config.Config, helper *priv
 	if err := d.openDenials(); err != nil {
 		return d, err
 	}
-	if d.leases, err = grants.OpenLeases(filepath.Join(c.State, "leases.json")); err != nil {
+	leases, err := grants.OpenLeases(filepath.Join(c.State, "leases.json"))
+	if err != nil {
 		return d, err
 	}
-	d.leases.Unsure()
+	leases.Unsure()
 	d.openGrants(ctx)
 	if err := d.assembleGuard(); err != nil {
 		return d, err
@@ -175,9 +163,9 @@ func assemble(ctx context.Context, version string, c config.Config, helper *priv
 	if err := d.firstProfiles(ctx); err != nil {
 		return d, err
 	}
-	d.assembleLine()
-	d.moveGrants()
-	d.tellGrants(ctx)
+	d.assembleLine(leases)
+	d.given.Move()
+	d.given.TellStart(ctx)
 	if d.keeper, err = startKeeper(d.ctx); err != nil {
 		return d, err
 	}
@@ -263,7 +251,7 @@ func accountOrUID(name string, uid uint32) (identity.Account, error) {
 const noGroup = 65534
 
 // assembleLine brings the line together: doors → gateway → executor.
-func (d *daemon) assembleLine() {
+func (d *daemon) assembleLine(leases *grants.Leases) {
 	servers := &hostServers{d: d}
 	exe := &executor.Executor{
 		Start:   servers.Start,
@@ -279,9 +267,12 @@ func (d *daemon) assembleLine() {
 	d.executor = exe
 	d.presence.tell = func(ctx context.Context) { exe.Presence(ctx, d.complain) }
 	d.gateway = gateway.New(gateway.Parts{
-		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials, Leases: d.leases,
-		Declarations: declarations{d}, Profiles: hostProfiles{d}, Strangers: d.strangers, Now: failpoint.Now,
+		Policy: d.policy, Servers: servers, Log: d.log, Executor: exe, Denials: d.denials, Leases: leases,
+		Declarations: d.given.Declarations(), Profiles: hostProfiles{d}, Strangers: d.strangers, Now: failpoint.Now,
 	})
+	d.assembleKeyboards(leases)
+	d.assembleRequests()
+	d.assembleGiven()
 	d.tickets = &identity.Tickets{Keys: d.sshKeys, Now: d.gateway.Time, Owner: d.accountOwner, Second: d.secondOf}
 	options := []identity.Option{identity.WithAccounts(d.accounts), identity.WithPanes(servers.panes), identity.WithTickets(d.tickets),
 		identity.WithNamespaces(func(account string) bool { return slices.Contains(d.config.Namespaces, account) })}
@@ -295,6 +286,46 @@ func (d *daemon) assembleLine() {
 	d.ctlDoor = &ctld.Server{
 		Gateway: d.gateway, Prover: prover, Arrive: d.arrive, Acts: d.act, Complain: d.complain,
 	}
+}
+
+// assembleKeyboards makes what minds who types where; the line and the displays are there by then.
+func (d *daemon) assembleKeyboards(leases *grants.Leases) {
+	d.keyboards = &keyboard.Keyboards{
+		Leases: leases, Gateway: d.gateway, Policy: d.policy, Log: d.log, Servers: &hostServers{d}, Displays: d.executor,
+		Revoked: d.denials.Revoked, TakesTurn: d.takesAsking, AnswerKey: d.config.AnswerKey,
+		Complain: d.complain, Draining: d.draining.Load, Ctx: d.ctx, Go: d.wg.Go,
+	}
+}
+
+// assembleRequests makes what minds what people ask for.
+func (d *daemon) assembleRequests() {
+	d.requests = &requests.Requests{
+		Gateway: d.gateway, Policy: d.policy, Log: d.log, Grants: d.given, Hook: d.hook,
+		TakesTurn: d.takesAsking, Strangers: d.strangers, Knock: d.executor.Knock,
+		Complain: d.complain, Draining: d.draining.Load, Ctx: d.ctx,
+	}
+}
+
+// openGrants opens what was given; what that needs besides is set in assembleGiven.
+func (d *daemon) openGrants(ctx context.Context) {
+	var err error
+	if d.given, err = given.Open(ctx, filepath.Join(d.config.State, "grants.db"), grants.ClockAt(failpoint.Now())); err != nil {
+		fmt.Fprintln(os.Stderr, "muxward:", err)
+		d.event(access.EventAlarm, err.Error())
+	}
+}
+
+// assembleGiven has what was given know the line, and what else there is by then.
+func (d *daemon) assembleGiven() {
+	b := d.given
+	b.Gateway, b.Policy, b.Log, b.Servers = d.gateway, d.policy, d.log, &hostServers{d}
+	b.Revoked, b.Locked, b.Strangers, b.Away = d.denials.Revoked, d.denials.Locked, d.strangers, d.away.givers
+	b.Void = func(ctx context.Context) error { return d.keyboards.VoidSuggestions(ctx, keyboard.VoidTime) }
+	b.Knock = func(ctx context.Context, who identity.Identity, v grants.Invite) (any, error) {
+		return d.requests.KnocksAt(ctx, who, v)
+	}
+	b.BySSH = func() bool { return d.ssh != nil && len(d.ssh.ls) > 0 }
+	b.Complain, b.Ctx, b.Go = d.complain, d.ctx, d.wg.Go
 }
 
 // keyLog fits audit's stream of keys to the executor.
@@ -337,11 +368,11 @@ func (d *daemon) start(ctx context.Context) {
 	d.wg.Go(d.watch)
 	d.wg.Go(d.watchDirectory)
 	d.wg.Go(d.keepIsolated)
-	d.wg.Go(d.keepTime)
-	d.wg.Go(d.keepDeclared)
-	d.wg.Go(d.mindRequests)
-	d.wg.Go(d.mindLeases)
-	d.wg.Go(d.mindSuggestions)
+	d.wg.Go(d.given.KeepTime)
+	d.wg.Go(d.given.KeepDeclared)
+	d.wg.Go(d.requests.Mind)
+	d.wg.Go(d.keyboards.MindLeases)
+	d.wg.Go(d.keyboards.MindSuggestions)
 	d.wg.Go(func() { d.hook.Run(d.ctx) })
 }
 
@@ -407,7 +438,9 @@ func (d *daemon) close() {
 	if d.keeper != nil {
 		_ = d.keeper.Close(ctx) // it puts back what is left
 	}
-	d.closeGrants(ctx)
+	if d.given != nil {
+		d.given.Close(ctx)
+	}
 	if d.log != nil {
 		if err := d.log.Close(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			fmt.Fprintln(os.Stderr, "muxward: close the log:", err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/acts"
 	"github.com/muxward/muxward/internal/executor"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
@@ -39,7 +40,7 @@ func (d *daemon) pin(ctx context.Context, who identity.Identity, c ctld.Call) (p
 		p.rests = d.rests(who, c)
 		return p, nil
 	case "grant":
-		g, err := d.asked(who, c)
+		g, err := d.given.Asked(who, c)
 		if err != nil {
 			return p, err
 		}
@@ -54,7 +55,7 @@ func (d *daemon) pin(ctx context.Context, who identity.Identity, c ctld.Call) (p
 	if c.Target == "" && own {
 		c.Target = who.Person()
 	}
-	p.call.Target = d.fullTarget(who, c.Target)
+	p.call.Target = acts.FullTarget(d.gateway, who, c.Target)
 	if lifts(c) {
 		p.rests = d.rests(who, p.call)
 		return p, nil
@@ -113,10 +114,8 @@ func (d *daemon) unmoved(ctx context.Context, who identity.Identity, a *gateway.
 func (d *daemon) rests(who identity.Identity, c ctld.Call) string {
 	switch {
 	case c.Act == "take-back":
-		if d.grants != nil {
-			if g, ok := d.find(c.ID); ok {
-				return fmt.Sprint(g.ID, g.Who, g.What, g.Verbs, g.On.Key(), g.At.UnixNano(), g.Until.UnixNano())
-			}
+		if g, ok := d.given.Find(c.ID); ok {
+			return fmt.Sprint(g.ID, g.Who, g.What, g.Verbs, g.On.Key(), g.At.UnixNano(), g.Until.UnixNano())
 		}
 	case lifts(c):
 		var all []string
@@ -140,7 +139,7 @@ func liftedOf(c ctld.Call) string {
 func (p pinnedCall) args() []string {
 	c := p.call
 	if c.Act == "take-back" {
-		return withReason([]string{"grants", "take-back", strconv.FormatInt(c.ID, 10)}, c.Reason)
+		return acts.WithReason([]string{"grants", "take-back", strconv.FormatInt(c.ID, 10)}, c.Reason)
 	}
 	out := []string{c.Act}
 	for _, word := range []string{c.Person, c.Role} {
@@ -162,7 +161,7 @@ func (p pinnedCall) args() []string {
 	if c.Undo {
 		out = append(out, "--undo")
 	}
-	return withReason(out, c.Reason)
+	return acts.WithReason(out, c.Reason)
 }
 
 // command is the command that it is, in one line: no word of it can be taken for several, or
@@ -227,11 +226,11 @@ func (d *daemon) fieldsOf(who identity.Identity, p pinnedCall) (out []executor.F
 
 func (d *daemon) takenBackFields(who identity.Identity, c ctld.Call, add func(name, text string)) {
 	add("grant", strconv.FormatInt(c.ID, 10))
-	if d.grants == nil {
+	if d.given.Usable() != nil {
 		return
 	}
-	g, ok := d.find(c.ID)
-	if !ok || !d.concerns(who, g) {
+	g, ok := d.given.Find(c.ID)
+	if !ok || !d.given.Concerns(who, g) {
 		add("of", "nobody that you may know of")
 		return
 	}

@@ -19,7 +19,9 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/activation"
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/server/sshd"
 )
@@ -60,7 +62,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 	if d.config.SSH.Listen == "" && d.config.SSH.KeysUser == "" {
 		return nil, nil
 	}
-	s := &sshDoor{config: d.config.SSH, now: d.gateway.Time, pam: sshPAM{look: newTurn(), stand: newTurn(), helper: d.helper}}
+	s := &sshDoor{config: d.config.SSH, now: d.gateway.Time, pam: sshPAM{look: ctxlock.NewTurn(), stand: ctxlock.NewTurn(), helper: d.helper}}
 	if err := d.lend(ctx); err != nil {
 		return nil, err
 	}
@@ -374,7 +376,7 @@ func (s *sshDoor) reconsider(ctx context.Context, d *daemon) {
 		ends["ssh door"] = s.server.Reconsider
 	}
 	endAll(ctx, ends, d.complain)
-	if err := d.voidSuggestions(ctx, voidTime); err != nil { // who has gone has taken back what they suggested
+	if err := d.keyboards.VoidSuggestions(ctx, keyboard.VoidTime); err != nil { // who has gone has taken back what they suggested
 		d.complain("keys are not taken any more: " + err.Error())
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pam"
 	"github.com/muxward/muxward/internal/pam/pamd"
@@ -27,8 +28,8 @@ type sshPAM struct {
 	behind atomic.Pointer[config.Themselves] // who proves a password behind each key
 	logins atomic.Pointer[pam.Logins]        // made when passwords are taken for the first time
 	work   atomic.Int64                      // how long PAM may take to say something
-	look   turn                              // to have an account looked up
-	stand  turn                              // the same for those who have proved one
+	look   ctxlock.Turn                      // to have an account looked up
+	stand  ctxlock.Turn                      // the same for those who have proved one
 	helper *privsep.Client                   // has PAM asked, if it is not nil
 	asked  atomic.Pointer[string]            // by the service that it began with
 }
@@ -40,13 +41,13 @@ const turnTime = 5 * time.Second
 // lookUp gives an account, as find does, for one login at a time: accounts are looked up
 // for a few people at once and for no others, and many log in at once. Who has proved one
 // waits in a turn of their own, as theirs ends what they do if it does not come.
-func (s *sshPAM) lookUp(ctx context.Context, mine turn, name string, find func(context.Context, string) (identity.Account, string, error)) (identity.Account, string, error) {
+func (s *sshPAM) lookUp(ctx context.Context, mine ctxlock.Turn, name string, find func(context.Context, string) (identity.Account, string, error)) (identity.Account, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, turnTime)
 	defer cancel()
-	if mine.take(ctx, turnTime, errNoTurn) != nil {
+	if mine.Take(ctx, turnTime, errNoTurn) != nil {
 		return identity.Account{}, "", errNoTurn
 	}
-	defer mine.leave()
+	defer mine.Leave()
 	return find(ctx, name)
 }
 

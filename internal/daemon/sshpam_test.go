@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/muxward/muxward/internal/config"
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pam/pamd"
 	"github.com/muxward/muxward/internal/policy"
@@ -21,7 +22,7 @@ import (
 // TestLookUpInTurn: many log in at once, and the accounts are asked for one at a time, of
 // all of them: none is refused for the others' sake. Who goes meanwhile waits no longer.
 func TestLookUpInTurn(t *testing.T) {
-	s := sshPAM{look: newTurn()}
+	s := sshPAM{look: ctxlock.NewTurn()}
 	var under, most atomic.Int32
 	find := func(context.Context, string) (identity.Account, string, error) {
 		if n := under.Add(1); n > most.Load() {

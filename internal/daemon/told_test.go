@@ -2,13 +2,8 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
-	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
 
-	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
@@ -31,15 +26,15 @@ func TestToldWhileRightsOfOthersChange(t *testing.T) {
 	}
 	if _, err := tell("root", func() {
 		again := d.gives(t)
-		d.inForce(t.Context(), again)
-		if _, err := d.takeBack(t.Context(), again, "alice", "done"); err != nil {
+		d.given.InForce(t.Context(), again)
+		if err := d.takesBack(again); err != nil {
 			t.Error(err)
 		}
 	}); err != nil {
 		t.Errorf("bob was given something, and it was taken back: %v", err)
 	}
 	if _, err := tell("bob", func() {
-		if _, err := d.takeBack(t.Context(), g, "alice", "done"); err != nil {
+		if err := d.takesBack(g); err != nil {
 			t.Error(err)
 		}
 	}); err == nil {
@@ -51,66 +46,5 @@ func TestToldWhileRightsOfOthersChange(t *testing.T) {
 		}
 	}); err == nil {
 		t.Error("bob is told what is locked down")
-	}
-}
-
-// What rests on a grant whose time is over meanwhile is not told, and that of others is.
-func TestToldBehindTheTime(t *testing.T) {
-	d := granter(t)
-	var ahead atomic.Int64
-	d.gateway = gateway.New(gateway.Parts{Policy: d.policy, Log: d.log, Denials: d.denials,
-		Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
-	d.lately = d.now()
-	if _, err := d.give(t.Context(), grants.Grant{
-		Who: "bob", What: "viewer", Verbs: access.SetOf(access.View), Target: "alice", Until: d.gateway.Time().Add(time.Second / 2),
-		Giver: identity.Subject{Person: "alice", UID: -1, Door: "ctl"}, Source: commandLine, At: d.gateway.Time(),
-	}, access.Object{Kind: access.Server, Owner: "alice"}); err != nil {
-		t.Fatal(err)
-	}
-	d.moveGrants()
-	if !d.bobLooks() {
-		t.Fatal("what was given does not count")
-	}
-	gates := map[string]gateway.Gate{}
-	for _, who := range []string{"bob", "alice"} {
-		gate, release := d.gateway.Telling(t.Context(), identity.Supposed(identity.Subject{Person: who, UID: -1}))
-		defer release()
-		gates[who] = gate
-	}
-	ahead.Store(int64(time.Second * 3 / 4)) // not a second, or the clock counts as set, and all are decided anew
-	d.mindTime()
-	if d.bobLooks() || len(d.given()) > 0 {
-		t.Fatal("the time is not over")
-	}
-	for who, gate := range gates {
-		if err := gate(func() error { return nil }); (err == nil) != (who == "alice") {
-			t.Errorf("%s: %v", who, err)
-		}
-	}
-}
-
-// Who knocks is told by nothing, in whatever words, what is behind the door, until they are let in.
-func TestKnockTellsNothing(t *testing.T) {
-	d := granter(t)
-	bob := identity.Supposed(identity.Subject{Person: "bob", UID: -1})
-	on := access.Object{
-		Kind: access.Pane, Owner: "alice", Incarnation: "secret", Session: access.SessionRef{ID: 1, Name: "secret"},
-		Links: []access.SessionRef{{ID: 8, Name: "secret"}}, Window: access.WindowRef{ID: 2}, Pane: access.PaneRef{ID: 3},
-	}
-	r := grants.Request{ID: "x", Who: bob, What: "secret", Verbs: access.SetOf(access.View), On: on, Target: "alice/secret", Reason: "secret", Invite: 7, Key: "secret"}
-	for answer, told := range map[grants.Answer]bool{grants.Open: false, grants.Denied: false, grants.Void: false, grants.Approved: true} {
-		data, err := json.Marshal(begun{ShownRequest: d.shown(r.End(answer, "alice", "because"), bob)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := string(data)
-		for _, word := range []string{"secret", "alice/", `"owner"`, `"$1"`, `"@2"`, `"%3"`, `"view"`} {
-			if strings.Contains(text, word) && !told {
-				t.Errorf("%s: %q: %s", answer, word, text)
-			}
-		}
-		if told != strings.Contains(text, `"pane":"%3"`) {
-			t.Errorf("%s: %s", answer, text)
-		}
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -91,7 +92,7 @@ func (d *daemon) shout() (any bool) {
 		any = true
 		d.event(access.EventAlarm, "the policy files are broken; the last good policy is in force: "+err.Error())
 	}
-	if err := d.grantsWrong(); err != nil {
+	if err := d.given.Wrong(); err != nil {
 		any = true
 		d.event(access.EventAlarm, "grants: "+err.Error())
 	}
@@ -199,7 +200,7 @@ func (d *daemon) reloaded(ctx context.Context, what string) {
 	for _, u := range rep.Unconfirmed {
 		d.complain("after the reload, not confirmed: " + u)
 	}
-	if err := d.voidSuggestions(ctx, voidTime); err != nil {
+	if err := d.keyboards.VoidSuggestions(ctx, keyboard.VoidTime); err != nil {
 		d.unsure = true
 		d.complain("after the reload: " + err.Error())
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/accounts"
-	"github.com/muxward/muxward/internal/executor"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/nss"
@@ -129,14 +128,13 @@ func TestReloadOfWhatWasRead(t *testing.T) {
 // may not suggest any more, is not confirmed: who asks has it done again.
 func TestReloadUnsureOfSuggestions(t *testing.T) {
 	d := granter(t)
-	d.executor = &executor.Executor{} // with nobody to tell
 	d.config.Policy = t.TempDir()
 	for name, text := range map[string]string{"people.yaml": "people:\n  alice: {}\n", "grants.yaml": "grants: []\n"} {
 		if err := os.WriteFile(filepath.Join(d.config.Policy, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	v, err := d.suggestions.Put(grants.Suggestion{
+	v, err := d.keyboards.Suggestions.Put(grants.Suggestion{
 		Who: identity.Supposed(identity.Subject{Person: "bob", UID: -1, Door: "ssh"}),
 		On:  access.Object{Kind: access.Pane, Owner: "alice", Incarnation: "1"}, Text: "make", Until: time.Now().Add(time.Hour),
 	}, func(grants.Suggestion) error { return nil })
@@ -145,7 +143,7 @@ func TestReloadUnsureOfSuggestions(t *testing.T) {
 	}
 	answering, answered := make(chan struct{}), make(chan struct{})
 	d.wg.Go(func() {
-		_, _ = d.suggestions.Change(d.ctx, v.ID, func(v grants.Suggestion) (grants.Suggestion, error) {
+		_, _ = d.keyboards.Suggestions.Change(d.ctx, v.ID, func(v grants.Suggestion) (grants.Suggestion, error) {
 			close(answering)
 			<-answered
 			return v, nil
@@ -159,7 +157,7 @@ func TestReloadUnsureOfSuggestions(t *testing.T) {
 	if !d.reload(t.Context(), true) || d.unsure {
 		t.Error("who asks again does not have it done")
 	}
-	if v, open := d.suggestions.Find(v.ID); open && v.Answer == grants.Open {
+	if v, open := d.keyboards.Suggestions.Find(v.ID); open && v.Answer == grants.Open {
 		t.Errorf("it waits still: %+v", v)
 	}
 }

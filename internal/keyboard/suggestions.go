@@ -1,4 +1,4 @@
-package daemon
+package keyboard
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/settle"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -29,8 +30,8 @@ type suggestedPane struct {
 }
 
 // suggestedPane asks the server about a pane.
-func (d *daemon) suggestedPane(ctx context.Context, pane access.Object) (suggestedPane, error) {
-	server := (&hostServers{d}).Server(pane.Owner)
+func (k *Keyboards) suggestedPane(ctx context.Context, pane access.Object) (suggestedPane, error) {
+	server := k.Servers.Server(pane.Owner)
 	if server == nil {
 		return suggestedPane{}, errPaneGone
 	}
@@ -54,15 +55,15 @@ func paneIn(pane access.Object, incarnation string, snap *tmux.Snapshot) (p sugg
 
 // stands says why nobody can take a suggestion now, nil if they can. Its author needs the
 // right to suggest where the pane lies by then.
-func (d *daemon) stands(v grants.Suggestion, p suggestedPane) error {
-	return v.Stands(p.there, p.program, p.there && d.authorMay(v, p.on))
+func (k *Keyboards) stands(v grants.Suggestion, p suggestedPane) error {
+	return v.Stands(p.there, p.program, p.there && k.authorMay(v, p.on))
 }
 
 // authorMay reports whether the author of a suggestion may suggest it there, and has not
 // taken it back. It waits for nothing.
-func (d *daemon) authorMay(v grants.Suggestion, on access.Object) bool {
-	return !d.suggestions.Left(v.ID) && isSomebody(v.Who, d.policy.Set()) &&
-		d.gateway.May(v.Who, gateway.Need{Verb: access.Suggest, Object: on}).Allow
+func (k *Keyboards) authorMay(v grants.Suggestion, on access.Object) bool {
+	return !k.Suggestions.Left(v.ID) && isSomebody(v.Who, k.Policy.Set()) &&
+		k.Gateway.May(v.Who, gateway.Need{Verb: access.Suggest, Object: on}).Allow
 }
 
 // isSomebody reports whether the policy in force still knows who somebody is. An account of
@@ -74,44 +75,44 @@ func isSomebody(who identity.Identity, set *policy.Set) bool {
 
 // authorStands is what is asked of its author at the moment when it is typed: between an
 // answer and that others may have taken something from them.
-func (d *daemon) authorStands(v grants.Suggestion, on access.Object) error {
-	return v.Stands(true, v.Program, d.authorMay(v, on))
+func (k *Keyboards) authorStands(v grants.Suggestion, on access.Object) error {
+	return v.Stands(true, v.Program, k.authorMay(v, on))
 }
 
 // changeSuggestion changes an open suggestion, and has its end recorded and told.
-func (d *daemon) changeSuggestion(ctx context.Context, id string, f func(grants.Suggestion) (grants.Suggestion, error)) (grants.Suggestion, error) {
+func (k *Keyboards) changeSuggestion(ctx context.Context, id string, f func(grants.Suggestion) (grants.Suggestion, error)) (grants.Suggestion, error) {
 	ended := false
-	v, err := d.suggestions.Change(ctx, id, func(v grants.Suggestion) (grants.Suggestion, error) {
+	v, err := k.Suggestions.Change(ctx, id, func(v grants.Suggestion) (grants.Suggestion, error) {
 		next, err := f(v)
 		if ended = next.Answer != grants.Open; ended {
-			d.suggestions.Remember(next) // before its author hears of it
+			k.Suggestions.Remember(next) // before its author hears of it
 		}
 		return next, err
 	})
 	if ended {
-		if rerr := d.recordSuggestion(ctx, v, access.BestEffortClass, v.By); rerr != nil {
-			d.complain(fmt.Sprintf("suggestion %s: %s (not recorded: %v)", v.ID, v.Answer, rerr))
+		if rerr := k.recordSuggestion(ctx, v, access.BestEffortClass, v.By); rerr != nil {
+			k.Complain(fmt.Sprintf("suggestion %s: %s (not recorded: %v)", v.ID, v.Answer, rerr))
 		}
-		d.knock()
+		k.Displays.Knock()
 	}
 	return v, err
 }
 
 // endSuggestion ends a suggestion for whatever reason but an answer.
-func (d *daemon) endSuggestion(ctx context.Context, id string, as grants.Answer, by, why string) (grants.Suggestion, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+func (k *Keyboards) endSuggestion(ctx context.Context, id string, as grants.Answer, by, why string) (grants.Suggestion, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle.Time)
 	defer cancel()
-	return d.changeSuggestion(ctx, id, func(v grants.Suggestion) (grants.Suggestion, error) { return v.End(as, by, why), nil })
+	return k.changeSuggestion(ctx, id, func(v grants.Suggestion) (grants.Suggestion, error) { return v.End(as, by, why), nil })
 }
 
 // withdraw ends a suggestion for its author. If somebody answers it just then for so long
 // that they are not waited for, it ends when that is over: nothing more is typed of it.
-func (d *daemon) withdraw(ctx context.Context, id, by, why string) (grants.Suggestion, error) {
-	d.suggestions.Leave(id)
-	v, err := d.endSuggestion(ctx, id, grants.Withdrawn, by, why)
-	if now, open := d.suggestions.Find(id); err != nil && open && now.Answer == grants.Open {
-		d.wg.Go(func() {
-			_, _ = d.changeSuggestion(d.ctx, id, func(v grants.Suggestion) (grants.Suggestion, error) {
+func (k *Keyboards) withdraw(ctx context.Context, id, by, why string) (grants.Suggestion, error) {
+	k.Suggestions.Leave(id)
+	v, err := k.endSuggestion(ctx, id, grants.Withdrawn, by, why)
+	if now, open := k.Suggestions.Find(id); err != nil && open && now.Answer == grants.Open {
+		k.Go(func() {
+			_, _ = k.changeSuggestion(k.Ctx, id, func(v grants.Suggestion) (grants.Suggestion, error) {
 				return v.End(grants.Withdrawn, by, why), nil
 			})
 		})
@@ -120,38 +121,38 @@ func (d *daemon) withdraw(ctx context.Context, id, by, why string) (grants.Sugge
 }
 
 // recordSuggestion writes that something was suggested, or what became of it.
-func (d *daemon) recordSuggestion(ctx context.Context, v grants.Suggestion, class access.Class, by string) error {
+func (k *Keyboards) recordSuggestion(ctx context.Context, v grants.Suggestion, class access.Class, by string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
 	defer cancel()
 	ev := access.Event{
-		Kind: access.EventSuggest, Time: d.gateway.Time(), Person: by, Author: v.Who.Person(), Answer: string(v.Answer), Allowed: true, Verbs: []string{access.Suggest.String()},
+		Kind: access.EventSuggest, Time: k.Gateway.Time(), Person: by, Author: v.Who.Person(), Answer: string(v.Answer), Allowed: true, Verbs: []string{access.Suggest.String()},
 		Objects: []string{v.On.String()}, Server: v.On.Owner + "#" + v.On.Incarnation, Reason: v.Why,
 		Note: fmt.Sprintf("suggestion %s of %s in %s: %s", v.ID, v.Who.Person(), acts.TargetName(v.Target), v.Answer),
 	}
 	if v.Answer == grants.Open {
 		ev.Note = fmt.Sprintf("suggestion %s of %s in %s: %q", v.ID, v.Who.Person(), acts.TargetName(v.Target), v.Text)
 	}
-	_, err := d.log.Append(ctx, class, ev)
+	_, err := k.Log.Append(ctx, class, ev)
 	return err
 }
 
-// voidTime is how long those are waited for who answer a suggestion that is void by then,
-// voidLeast how long in any case.
+// VoidTime is how long those are waited for who answer a suggestion that is void by then,
+// VoidLeast how long in any case.
 const (
-	voidTime  = time.Second
-	voidLeast = 100 * time.Millisecond
+	VoidTime  = time.Second
+	VoidLeast = 100 * time.Millisecond
 )
 
-// voidSuggestions ends the suggestions of whoever may not suggest there any more. It is
+// VoidSuggestions ends the suggestions of whoever may not suggest there any more. It is
 // called when something was taken from somebody: when it is back without an error, what
 // they had suggested is typed or will never be. Its time is its own: what else was waited
-// for has taken as long as it did. What it could not end mindSuggestions ends within a
+// for has taken as long as it did. What it could not end MindSuggestions ends within a
 // second or two of the end of that answer, so only who has to tell somebody calls it again.
-func (d *daemon) voidSuggestions(ctx context.Context, within time.Duration) error {
+func (k *Keyboards) VoidSuggestions(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
 	done := make(chan error, 1)
-	d.wg.Go(func() { done <- d.voidEach(ctx) })
+	k.Go(func() { done <- k.voidEach(ctx) })
 	select {
 	case err := <-done:
 		return err
@@ -160,67 +161,67 @@ func (d *daemon) voidSuggestions(ctx context.Context, within time.Duration) erro
 	select { // it has the same end, and knows more
 	case err := <-done:
 		return err
-	case <-time.After(voidLeast): // what became of one is not recorded yet
+	case <-time.After(VoidLeast): // what became of one is not recorded yet
 		return errors.New("not confirmed: some suggestions have not come to their end yet")
 	}
 }
 
-func (d *daemon) voidEach(ctx context.Context) (err error) {
-	for _, v := range d.suggestions.List() {
-		if d.authorMay(v, v.On) {
+func (k *Keyboards) voidEach(ctx context.Context) (err error) {
+	for _, v := range k.Suggestions.List() {
+		if k.authorMay(v, v.On) {
 			continue
 		}
-		_, _ = d.changeSuggestion(ctx, v.ID, func(v grants.Suggestion) (grants.Suggestion, error) { // it may have ended just then
+		_, _ = k.changeSuggestion(ctx, v.ID, func(v grants.Suggestion) (grants.Suggestion, error) { // it may have ended just then
 			if why := v.Stands(true, v.Program, false); why != nil {
 				return v.End(grants.Void, "muxward", why.Error()), nil
 			}
 			return v, nil
 		})
-		if now, open := d.suggestions.Find(v.ID); open && ctx.Err() != nil && now.Answer == grants.Open {
+		if now, open := k.Suggestions.Find(v.ID); open && ctx.Err() != nil && now.Answer == grants.Open {
 			err = errors.Join(err, fmt.Errorf("not confirmed: somebody takes suggestion %s of %s just then", v.ID, v.Who.Person()))
 		}
 	}
 	return err
 }
 
-// mindSuggestions ends suggestions whose time is over, whose pane has gone or has another
+// MindSuggestions ends suggestions whose time is over, whose pane has gone or has another
 // program, and whose author may not suggest any more; and has it found out anew who is
 // shown the others. A server that is slow holds up no other.
-func (d *daemon) mindSuggestions() {
+func (k *Keyboards) MindSuggestions() {
 	tick := time.NewTicker(minded)
 	defer tick.Stop()
 	var busy sync.Map // the owners whose panes are looked at still
 	for {
 		select {
-		case <-d.ctx.Done():
+		case <-k.Ctx.Done():
 			return
 		case <-tick.C:
 		}
-		for _, id := range d.suggestions.Overdue(d.gateway.Time()) {
-			ctx, cancel := context.WithTimeout(d.ctx, minded) // who answers it just then finds it out, too
-			_, _ = d.changeSuggestion(ctx, id, func(v grants.Suggestion) (grants.Suggestion, error) {
+		for _, id := range k.Suggestions.Overdue(k.Gateway.Time()) {
+			ctx, cancel := context.WithTimeout(k.Ctx, minded) // who answers it just then finds it out, too
+			_, _ = k.changeSuggestion(ctx, id, func(v grants.Suggestion) (grants.Suggestion, error) {
 				return v.End(grants.TimedOut, "muxward", "nobody has taken it in time"), nil
 			})
 			cancel()
 		}
-		list := d.suggestions.List()
+		list := k.Suggestions.List()
 		owners := map[string]bool{}
 		for _, v := range list {
 			owners[v.On.Owner] = true
 		}
-		d.forOwners(&busy, maps.Keys(owners), d.mindSuggestionsOf)
+		k.forOwners(&busy, maps.Keys(owners), k.mindSuggestionsOf)
 		if len(list) > 0 {
-			d.knock()
+			k.Displays.Knock()
 		}
 	}
 }
 
 // mindSuggestionsOf is about one server. Of one that does not answer they stay: nothing is
 // typed there.
-func (d *daemon) mindSuggestionsOf(owner string) {
-	ctx, cancel := context.WithTimeout(d.ctx, minded)
+func (k *Keyboards) mindSuggestionsOf(owner string) {
+	ctx, cancel := context.WithTimeout(k.Ctx, minded)
 	defer cancel()
-	server := (&hostServers{d}).Server(owner)
+	server := k.Servers.Server(owner)
 	var snap *tmux.Snapshot
 	if server != nil {
 		var err error
@@ -228,7 +229,7 @@ func (d *daemon) mindSuggestionsOf(owner string) {
 			return
 		}
 	}
-	for _, v := range d.suggestions.List() {
+	for _, v := range k.Suggestions.List() {
 		if v.On.Owner != owner {
 			continue
 		}
@@ -236,14 +237,14 @@ func (d *daemon) mindSuggestionsOf(owner string) {
 		if snap != nil {
 			p = paneIn(v.On, server.Incarnation(), snap)
 		}
-		why := d.stands(v, p)
-		if d.draining.Load() { // nobody may anything any more: that is told as what it is
+		why := k.stands(v, p)
+		if k.Draining() { // nobody may anything any more: that is told as what it is
 			return
 		}
 		if why == nil && v.On.Key() == p.on.Key() {
 			continue
 		}
-		_, _ = d.changeSuggestion(ctx, v.ID, func(v grants.Suggestion) (grants.Suggestion, error) {
+		_, _ = k.changeSuggestion(ctx, v.ID, func(v grants.Suggestion) (grants.Suggestion, error) {
 			if why != nil {
 				return v.End(grants.Void, "muxward", why.Error()), nil
 			}
@@ -253,19 +254,19 @@ func (d *daemon) mindSuggestionsOf(owner string) {
 	}
 }
 
-func (d *daemon) shownSuggestion(v grants.Suggestion, who identity.Identity) acts.ShownSuggestion {
+func (k *Keyboards) shownSuggestion(v grants.Suggestion, who identity.Identity) acts.ShownSuggestion {
 	s := acts.SuggestionOf(v)
 	s.Mine = v.Who.Person() == who.Person()
 	return s
 }
 
-// visibleSuggestions lists those of the asker, also the last ones that have ended, and
+// VisibleSuggestions lists those of the asker, also the last ones that have ended, and
 // those that wait for panes that they may type into.
-func (d *daemon) visibleSuggestions(who identity.Identity) []acts.ShownSuggestion {
+func (k *Keyboards) VisibleSuggestions(who identity.Identity) []acts.ShownSuggestion {
 	out := []acts.ShownSuggestion{}
-	for _, v := range slices.Concat(d.suggestions.Ended(who.Person()), d.suggestions.List()) {
-		if v.Who.Person() == who.Person() || d.holds(who, v.On).Has(access.Type) {
-			out = append(out, d.shownSuggestion(v, who))
+	for _, v := range slices.Concat(k.Suggestions.Ended(who.Person()), k.Suggestions.List()) {
+		if v.Who.Person() == who.Person() || k.Gateway.Holds(who, v.On).Has(access.Type) {
+			out = append(out, k.shownSuggestion(v, who))
 		}
 	}
 	return out

@@ -1,11 +1,10 @@
-package daemon
+package keyboard
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/acts"
@@ -36,13 +35,13 @@ func knownHand(who identity.Identity, what string) error {
 	return nil
 }
 
-// leaseAct is about who has the keyboard of a pane. A lease is turned on and off, and
+// LeaseAct is about who has the keyboard of a pane. A lease is turned on and off, and
 // taken back, by who holds lock there: they could freeze the pane for everybody. All
 // others have to view it, and to hold type to have the keyboard.
-func (d *daemon) leaseAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+func (k *Keyboards) LeaseAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
 	what := strings.TrimPrefix(c.Act, "lease-")
 	a := &gateway.Act{Name: "lease", Args: []string{what}, Target: c.Target, Verb: access.View}
-	l, err := d.meantLease(who, c)
+	l, err := k.meantLease(who, c)
 	if err != nil {
 		return nil, err
 	}
@@ -61,32 +60,32 @@ func (d *daemon) leaseAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	case "on":
 		a.Verb, a.Hand = access.Lock, c.Person != ""
 		do = func(ctx context.Context, on access.Object) (grants.Lease, string, error) {
-			return d.leaseOn(ctx, who, on, c)
+			return k.leaseOn(ctx, who, on, c)
 		}
 	case "off":
 		a.Verb = access.Lock
-		do = d.leaseOff
+		do = k.leaseOff
 	case "take":
 		a.Verb = access.Lock
 		do = func(ctx context.Context, on access.Object) (grants.Lease, string, error) {
-			return d.leaseTake(ctx, who, on)
+			return k.leaseTake(ctx, who, on)
 		}
 	case "ask":
 		do = func(ctx context.Context, on access.Object) (grants.Lease, string, error) {
-			return d.leaseAsk(ctx, who, on)
+			return k.leaseAsk(ctx, who, on)
 		}
 	case "hand":
 		a.Hand = true
 		do = func(ctx context.Context, on access.Object) (grants.Lease, string, error) {
-			return d.leaseHand(ctx, who, on, c.Person)
+			return k.leaseHand(ctx, who, on, c.Person)
 		}
 	case "free":
 		do = func(ctx context.Context, on access.Object) (grants.Lease, string, error) {
-			return d.leaseFree(ctx, who, on)
+			return k.leaseFree(ctx, who, on)
 		}
 	case "keep":
 		do = func(_ context.Context, on access.Object) (grants.Lease, string, error) {
-			return d.leaseKeep(who, on, c.Person)
+			return k.leaseKeep(who, on, c.Person)
 		}
 	default:
 		return nil, fmt.Errorf("muxward does not know %q; the two versions may differ: restart muxward serve", c.Act)
@@ -99,17 +98,17 @@ func (d *daemon) leaseAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 			return gateway.Result{}, fmt.Errorf("%s is a %s; name one pane of it, such as %s:0.0", acts.TargetName(c.Target), on.Kind, acts.TargetName(c.Target))
 		}
 		l, did, err := do(ctx, on)
-		return gateway.Result{Value: d.shownLease(l, who, did)}, err
+		return gateway.Result{Value: k.shownLease(l, who, did)}, err
 	}
 	return a, nil
 }
 
 // meantLease is the lease that is meant where no pane is named: that of a number, or the
 // only one whose keyboard the person has.
-func (d *daemon) meantLease(who identity.Identity, c ctld.Call) (grants.Lease, error) {
+func (k *Keyboards) meantLease(who identity.Identity, c ctld.Call) (grants.Lease, error) {
 	if c.ID != 0 {
-		l, ok := d.leases.Find(c.ID)
-		if !ok || !d.holds(who, l.On).Has(access.View) { // that there is one is told to nobody else
+		l, ok := k.Leases.Find(c.ID)
+		if !ok || !k.Gateway.Holds(who, l.On).Has(access.View) { // that there is one is told to nobody else
 			return grants.Lease{}, grants.ErrNoLease
 		}
 		return l, nil
@@ -118,7 +117,7 @@ func (d *daemon) meantLease(who identity.Identity, c ctld.Call) (grants.Lease, e
 		return grants.Lease{}, nil
 	}
 	var theirs []grants.Lease
-	for _, l := range d.leases.List() {
+	for _, l := range k.Leases.List() {
 		if l.Holder == who.Person() {
 			theirs = append(theirs, l)
 		}
@@ -130,8 +129,8 @@ func (d *daemon) meantLease(who identity.Identity, c ctld.Call) (grants.Lease, e
 }
 
 // of gives the lease of a pane.
-func (d *daemon) leaseOf(on access.Object) (grants.Lease, error) {
-	l, ok := d.leases.Of(on)
+func (k *Keyboards) leaseOf(on access.Object) (grants.Lease, error) {
+	l, ok := k.Leases.Of(on)
 	if !ok {
 		return l, fmt.Errorf("there is no lease on %s; see: muxward lease on --help", acts.TargetName(gateway.Name(on)))
 	}
@@ -139,10 +138,10 @@ func (d *daemon) leaseOf(on access.Object) (grants.Lease, error) {
 }
 
 // mayType refuses who may not have the keyboard of a pane, whoever has it now.
-func (d *daemon) mayType(who identity.Identity, on access.Object) error {
+func (k *Keyboards) mayType(who identity.Identity, on access.Object) error {
 	need := keyboardOf(on)
-	if dec := d.gateway.May(who, need); !dec.Allow {
-		return d.gateway.Refused(who, need, dec)
+	if dec := k.Gateway.May(who, need); !dec.Allow {
+		return k.Gateway.Refused(who, need, dec)
 	}
 	return nil
 }
@@ -150,8 +149,8 @@ func (d *daemon) mayType(who identity.Identity, on access.Object) error {
 // leaseOn turns a lease on. Its holder is who was named, or whoever has turned it on if
 // they may type there. They go on with what they do, but if what others have typed may
 // still arrive when it returns, they do not have it.
-func (d *daemon) leaseOn(ctx context.Context, who identity.Identity, on access.Object, c ctld.Call) (grants.Lease, string, error) {
-	grace, err := length("--grace", c.Within, grants.MinGrace, grants.MaxGrace)
+func (k *Keyboards) leaseOn(ctx context.Context, who identity.Identity, on access.Object, c ctld.Call) (grants.Lease, string, error) {
+	grace, err := ctld.Length("--grace", c.Within, grants.MinGrace, grants.MaxGrace)
 	if err != nil {
 		return grants.Lease{}, "", err
 	}
@@ -159,14 +158,14 @@ func (d *daemon) leaseOn(ctx context.Context, who identity.Identity, on access.O
 		Last: grants.Everybody, Passed: make(chan struct{})}
 	switch {
 	case c.Person != "":
-		if err := d.receiver(who, l, c.Person); err != nil {
+		if err := k.receiver(who, l, c.Person); err != nil {
 			return l, "", err
 		}
 		l.Holder = c.Person
-	case d.mayType(who, on) == nil:
+	case k.mayType(who, on) == nil:
 		l.Holder = who.Person()
 	}
-	keep, err := d.leases.Change(func(list []grants.Lease) ([]grants.Lease, error) {
+	keep, err := k.Leases.Change(func(list []grants.Lease) ([]grants.Lease, error) {
 		theirs := 0
 		for _, old := range list {
 			if old.On.Incarnation == on.Incarnation && old.On.Owner == on.Owner && old.On.Pane.ID == on.Pane.ID {
@@ -182,51 +181,51 @@ func (d *daemon) leaseOn(ctx context.Context, who identity.Identity, on access.O
 		if theirs >= mostLeases {
 			return nil, fmt.Errorf("%d leases of yours are on; turn some off", theirs)
 		}
-		l.ID = grants.NextID(list, d.gateway.Time())
+		l.ID = grants.NextID(list, k.Gateway.Time())
 		return append(list, l), nil
 	})
 	if err != nil {
 		return l, "", err
 	}
-	l, err = d.passOn(ctx, l, l.Holder, keep)
+	l, err = k.passOn(ctx, l, l.Holder, keep)
 	return l, "a lease is on: " + keyboard(l), err
 }
 
 // leaseOff ends a lease: everybody types there again who may.
-func (d *daemon) leaseOff(ctx context.Context, on access.Object) (grants.Lease, string, error) {
-	l, err := d.leaseOf(on)
+func (k *Keyboards) leaseOff(ctx context.Context, on access.Object) (grants.Lease, string, error) {
+	l, err := k.leaseOf(on)
 	if err != nil {
 		return l, "", err
 	}
-	keep, err := d.leases.Remove(l.ID)
+	keep, err := k.Leases.Remove(l.ID)
 	if err != nil {
 		return l, "", err
 	}
-	d.askers.done(l.ID, "")
-	_, err = d.changed(ctx, on, everybody, keep, "the lease has ended")
+	k.askers.done(l.ID, "")
+	_, err = k.changed(ctx, on, everybody, keep, "the lease has ended")
 	off := "the lease of " + acts.TargetName(l.Target) + " is off"
-	d.executor.Tell(l.On, func(identity.Identity) string { return off })
+	k.Displays.Tell(l.On, func(identity.Identity) string { return off })
 	return l, off, err
 }
 
 // leaseTake takes the keyboard of a pane from whoever has it.
-func (d *daemon) leaseTake(ctx context.Context, who identity.Identity, on access.Object) (grants.Lease, string, error) {
-	l, err := d.leaseOf(on)
+func (k *Keyboards) leaseTake(ctx context.Context, who identity.Identity, on access.Object) (grants.Lease, string, error) {
+	l, err := k.leaseOf(on)
 	if err == nil {
-		err = d.mayType(who, on)
+		err = k.mayType(who, on)
 	}
 	if err != nil {
 		return l, "", err
 	}
-	l, err = d.take(ctx, l.ID, who.Person())
+	l, err = k.take(ctx, l.ID, who.Person())
 	return l, keyboard(l), err
 }
 
 // leaseAsk has somebody ask for the keyboard of a pane, or have it if it is nobody's.
-func (d *daemon) leaseAsk(ctx context.Context, who identity.Identity, on access.Object) (grants.Lease, string, error) {
-	l, err := d.leaseOf(on)
+func (k *Keyboards) leaseAsk(ctx context.Context, who identity.Identity, on access.Object) (grants.Lease, string, error) {
+	l, err := k.leaseOf(on)
 	if err == nil {
-		err = d.mayType(who, on)
+		err = k.mayType(who, on)
 	}
 	if err != nil {
 		return l, "", err
@@ -235,12 +234,12 @@ func (d *daemon) leaseAsk(ctx context.Context, who identity.Identity, on access.
 		return l, keyboard(l), nil
 	}
 	if l.Holder == "" {
-		if err := d.paced(who.Person()); err != nil {
+		if err := k.paced(who.Person()); err != nil {
 			return l, "", err
 		}
 	}
 	errTaken := errors.New("somebody has it")
-	got, err := d.pass(ctx, l.ID, who.Person(), func(now grants.Lease) error {
+	got, err := k.pass(ctx, l.ID, who.Person(), func(now grants.Lease) error {
 		if now.Holder != "" {
 			l = now
 			return errTaken
@@ -250,65 +249,65 @@ func (d *daemon) leaseAsk(ctx context.Context, who identity.Identity, on access.
 	if !errors.Is(err, errTaken) {
 		return got, keyboard(got), err
 	}
-	if _, ok := d.asking.Take(askPace(), who.Person(), 1, time.Now()); !ok {
-		return l, "", errors.New("you have asked much in a short time; wait a little")
-	}
-	if err := d.askers.add(l.ID, who); err != nil {
+	if err := k.TakesTurn(who); err != nil {
 		return l, "", err
 	}
-	d.knock()
+	if err := k.askers.add(l.ID, who); err != nil {
+		return l, "", err
+	}
+	k.Displays.Knock()
 	return l, keyboard(l) + " and is asked for it", nil
 }
 
 // leaseHand hands the keyboard of a pane over to somebody.
-func (d *daemon) leaseHand(ctx context.Context, who identity.Identity, on access.Object, to string) (grants.Lease, string, error) {
-	l, err := d.leaseOf(on)
+func (k *Keyboards) leaseHand(ctx context.Context, who identity.Identity, on access.Object, to string) (grants.Lease, string, error) {
+	l, err := k.leaseOf(on)
 	if err == nil {
 		err = held(l, who)
 	}
 	if err == nil {
-		err = d.receiver(who, l, to)
+		err = k.receiver(who, l, to)
 	}
 	if err == nil {
-		err = d.paced(who.Person())
+		err = k.paced(who.Person())
 	}
 	if err != nil {
 		return l, "", err
 	}
-	l, err = d.pass(ctx, l.ID, to, func(now grants.Lease) error { return held(now, who) })
+	l, err = k.pass(ctx, l.ID, to, func(now grants.Lease) error { return held(now, who) })
 	return l, keyboard(l), err
 }
 
 // leaseFree has somebody let go of the keyboard of a pane.
-func (d *daemon) leaseFree(ctx context.Context, who identity.Identity, on access.Object) (grants.Lease, string, error) {
-	l, err := d.leaseOf(on)
+func (k *Keyboards) leaseFree(ctx context.Context, who identity.Identity, on access.Object) (grants.Lease, string, error) {
+	l, err := k.leaseOf(on)
 	if err == nil {
-		err = d.paced(who.Person())
+		err = k.paced(who.Person())
 	}
 	if err != nil {
 		return l, "", err
 	}
-	l, err = d.pass(ctx, l.ID, "", func(now grants.Lease) error { return held(now, who) })
+	l, err = k.pass(ctx, l.ID, "", func(now grants.Lease) error { return held(now, who) })
 	return l, keyboard(l), err
 }
 
 // leaseKeep has somebody keep the keyboard that another asks for.
-func (d *daemon) leaseKeep(who identity.Identity, on access.Object, asker string) (grants.Lease, string, error) {
-	l, err := d.leaseOf(on)
+func (k *Keyboards) leaseKeep(who identity.Identity, on access.Object, asker string) (grants.Lease, string, error) {
+	l, err := k.leaseOf(on)
 	if err == nil {
 		err = held(l, who)
 	}
 	if err != nil {
 		return l, "", err
 	}
-	if d.askers.done(l.ID, asker) {
-		d.executor.Tell(l.On, func(by identity.Identity) string {
+	if k.askers.done(l.ID, asker) {
+		k.Displays.Tell(l.On, func(by identity.Identity) string {
 			if by.Person() != asker {
 				return ""
 			}
 			return l.Holder + " keeps the keyboard of " + acts.TargetName(l.Target)
 		})
-		d.knock()
+		k.Displays.Knock()
 	}
 	return l, keyboard(l), nil
 }
@@ -323,19 +322,19 @@ func held(l grants.Lease, who identity.Identity) error {
 
 // receiver refuses who is not to have the keyboard of a pane: who has not asked for it, and
 // is not there, or may not type. Which of that it is, is told to who would know by `who`.
-func (d *daemon) receiver(who identity.Identity, l grants.Lease, person string) error {
+func (k *Keyboards) receiver(who identity.Identity, l grants.Lease, person string) error {
 	why := fmt.Errorf("%s is not there, and has not asked for it", person)
-	for _, to := range append(d.askers.of(l.ID), gateway.Someone(d.gateway.Who(), person, l.On.Owner)...) {
+	for _, to := range append(k.askers.of(l.ID), gateway.Someone(k.Gateway.Who(), person, l.On.Owner)...) {
 		if to.Person() != person {
 			continue
 		}
-		dec := d.gateway.May(to, keyboardOf(l.On))
+		dec := k.Gateway.May(to, keyboardOf(l.On))
 		if dec.Allow {
 			return nil
 		}
 		why = fmt.Errorf("%s may not type there: %s", person, dec.Reason)
 	}
-	if lock := (gateway.Need{Verb: access.Lock, Object: l.On}); !d.gateway.May(who, lock).Allow {
+	if lock := (gateway.Need{Verb: access.Lock, Object: l.On}); !k.Gateway.May(who, lock).Allow {
 		return fmt.Errorf("%s is not there, or may not type there", person)
 	}
 	return why

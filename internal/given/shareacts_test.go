@@ -1,4 +1,4 @@
-package daemon
+package given
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 )
 
 // invites has alice invite to her server, and gives the code.
-func (d *daemon) invites(t *testing.T) grants.Code {
+func (d *toy) invites(t *testing.T) grants.Code {
 	t.Helper()
 	now := d.now()
 	v := grants.Invite{Uses: 2, Grant: grants.Grant{
@@ -19,7 +19,7 @@ func (d *daemon) invites(t *testing.T) grants.Code {
 		On:    access.Object{Kind: access.Server, Owner: "alice"},
 		Giver: identity.Subject{Person: "alice", UID: -1, Door: "ctl"}, Source: commandLine, At: now.Wall, Until: now.Wall.Add(time.Hour),
 	}}
-	_, code, err := d.grants.Invite(context.Background(), v, now, func(grants.Invite) error { return nil })
+	_, code, err := d.store.Invite(context.Background(), v, now, func(grants.Invite) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestJoinAskedAgain(t *testing.T) {
 	if err := d.denials.Add(grants.Denial{Lock: true, By: "alice", At: time.Now(), Reason: "incident"}); err != nil {
 		t.Fatal(err)
 	}
-	if g, err := d.join(ctx, bob, code); err == nil || len(d.grants.List()) > 0 || len(d.grants.Invites()[0].Used) > 0 {
-		t.Errorf("bob joins: %+v, %v; %+v", g, err, d.grants.Invites())
+	if g, err := d.join(ctx, bob, code); err == nil || len(d.store.List()) > 0 || len(d.store.Invites()[0].Used) > 0 {
+		t.Errorf("bob joins: %+v, %v; %+v", g, err, d.store.Invites())
 	}
 }

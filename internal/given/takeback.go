@@ -1,4 +1,4 @@
-package daemon
+package given
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/settle"
 )
 
 // grantTurn is how long whoever gives something waits for those who give something
@@ -24,17 +25,17 @@ const grantTurn = 3 * time.Second
 // errGranting is what they hear then.
 var errGranting = errors.New("the grants are being written by others; try again")
 
-// inForce puts a grant in force that was given.
-func (d *daemon) inForce(ctx context.Context, g grants.Grant) {
-	d.moveGrants()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+// InForce puts a grant in force that was given.
+func (b *Book) InForce(ctx context.Context, g grants.Grant) {
+	b.Move()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle.Time)
 	defer cancel()
-	d.gateway.ReconsiderGiven(ctx, access.Object{}, d.holding(g.Who), "something was granted")
+	b.Gateway.ReconsiderGiven(ctx, access.Object{}, b.holding(g.Who), "something was granted")
 }
 
-// find gives a grant that is given now.
-func (d *daemon) find(id int64) (grants.Grant, bool) {
-	list := d.given()
+// Find gives a grant that is given now.
+func (b *Book) Find(id int64) (grants.Grant, bool) {
+	list := b.all()
 	i := slices.IndexFunc(list, func(g *grants.Grant) bool { return g.ID == id })
 	if i < 0 {
 		return grants.Grant{}, false
@@ -42,16 +43,16 @@ func (d *daemon) find(id int64) (grants.Grant, bool) {
 	return *list[i], true
 }
 
-// takeBackAct ends a grant. Its giver has to hold share or kick still on what it is
+// TakeBackAct ends a grant. Its giver has to hold share or kick still on what it is
 // about, or approve for what they have approved; anybody else needs kick. A lockdown takes
 // share: what was given can be taken back all the same by who may kick.
-func (d *daemon) takeBackAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
-	if d.grants == nil {
+func (b *Book) TakeBackAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	if b.store == nil {
 		return nil, errNoGrants
 	}
-	a := &gateway.Act{Name: "take-back", Args: withReason([]string{strconv.FormatInt(c.ID, 10)}, c.Reason), Verb: access.Kick}
-	g, ok := d.find(c.ID)
-	if !ok || !d.concerns(who, g) {
+	a := &gateway.Act{Name: "take-back", Args: acts.WithReason([]string{strconv.FormatInt(c.ID, 10)}, c.Reason), Verb: access.Kick}
+	g, ok := b.Find(c.ID)
+	if !ok || !b.Concerns(who, g) {
 		// Who may not know of a grant is told what they would be told of none. That
 		// they tried is on record.
 		a.Open = true
@@ -61,14 +62,14 @@ func (d *daemon) takeBackAct(who identity.Identity, c ctld.Call) (*gateway.Act, 
 		return a, nil
 	}
 	a.On = []access.Object{g.On}
-	if g.Giver.Person == who.Person() && !d.holds(who, g.On).Has(access.Kick) {
+	if g.Giver.Person == who.Person() && !b.Gateway.Holds(who, g.On).Has(access.Kick) {
 		a.Verb = access.Share
 		if g.Source == grants.Approval { // who said yes needs no share for that, nor to take it back
 			a.Verb = access.Approve
 		}
 	}
 	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-		return d.takeBack(ctx, g, who.Person(), c.Reason)
+		return b.takeBack(ctx, g, who.Person(), c.Reason)
 	}
 	return a, nil
 }
@@ -77,16 +78,16 @@ func errNoGrant(id int64) error { return fmt.Errorf("there is no grant %d; see: 
 
 // takeBack ends a grant and returns when what rests on it has ended. It counts no
 // more before anybody waits for anything; the disk works meanwhile.
-func (d *daemon) takeBack(ctx context.Context, g grants.Grant, by, why string) (gateway.Result, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+func (b *Book) takeBack(ctx context.Context, g grants.Grant, by, why string) (gateway.Result, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle.Time)
 	defer cancel()
 	failpoint.At("take-back")
-	if !d.drop(g.ID, d.isGiven) {
+	if !b.drop(g.ID, b.isGiven) {
 		return gateway.Result{}, errNoGrant(g.ID)
 	}
-	whose := d.restingOn(g.Who) // behind that: what they have given on until then is found, and counts no more
-	g, rep, err := dropped(ctx, d, g, func() (grants.Grant, error) { return d.writeTakenBack(g, by, why) },
-		func() gateway.Report { return d.gateway.ReconsiderThose(ctx, whose, "a grant was taken back") },
+	whose := b.RestingOn(g.Who) // behind that: what they have given on until then is found, and counts no more
+	g, rep, err := dropped(ctx, b, g, func() (grants.Grant, error) { return b.writeTakenBack(g, by, why) },
+		func() gateway.Report { return b.Gateway.ReconsiderThose(ctx, whose, "a grant was taken back") },
 		fmt.Sprintf("grant %d is taken back", g.ID))
 	return gateway.Result{Value: acts.TakenBack{Grant: acts.GrantOf(g, false), Report: rep}}, err
 }
@@ -94,14 +95,14 @@ func (d *daemon) takeBack(ctx context.Context, g grants.Grant, by, why string) (
 // dropped puts in force that something was dropped, has it written meanwhile, and ends
 // what rested on it. It gives what was written, or what it was if that takes longer than
 // ctx.
-func dropped[T any](ctx context.Context, d *daemon, was T, write func() (T, error), end func() gateway.Report, what string) (T, gateway.Report, error) {
-	d.moveGrants()
+func dropped[T any](ctx context.Context, b *Book, was T, write func() (T, error), end func() gateway.Report, what string) (T, gateway.Report, error) {
+	b.Move()
 	type written struct {
 		value T
 		err   error
 	}
 	kept := make(chan written, 1)
-	d.wg.Go(func() {
+	b.Go(func() {
 		value, err := write()
 		kept <- written{value, err}
 	})
@@ -116,52 +117,52 @@ func dropped[T any](ctx context.Context, d *daemon, was T, write func() (T, erro
 	for _, u := range rep.Unconfirmed {
 		err = errors.Join(err, errors.New("not confirmed: "+u))
 	}
-	return was, rep, errors.Join(err, d.voidSuggestions(ctx, voidTime))
+	return was, rep, errors.Join(err, b.Void(ctx))
 }
 
 // drop has a grant count no more, or an invite open nothing and what came by it count no
 // more, and reports whether it was there.
-func (d *daemon) drop(id int64, there func(int64) bool) bool {
-	d.moving.Lock()
-	defer d.moving.Unlock()
-	if !there(id) || d.taken[id] {
+func (b *Book) drop(id int64, there func(int64) bool) bool {
+	b.moving.Lock()
+	defer b.moving.Unlock()
+	if !there(id) || b.taken[id] {
 		return false
 	}
-	d.taken[id] = true
+	b.taken[id] = true
 	return true
 }
 
 // writeTakenBack writes and records what holds already, however long the disk takes.
-func (d *daemon) writeTakenBack(g grants.Grant, by, why string) (grants.Grant, error) {
+func (b *Book) writeTakenBack(g grants.Grant, by, why string) (grants.Grant, error) {
 	var ended grants.Grant
 	var err error
-	d.writeDropped(g.ID, d.isGiven, func() { ended, err = d.grants.TakeBack(context.Background(), g.ID, by, why, d.now()) })
+	b.writeDropped(g.ID, b.isGiven, func() { ended, err = b.store.TakeBack(context.Background(), g.ID, by, why, b.now()) })
 	if ended.ID == 0 { // its time was over meanwhile
 		ended = g
 	}
-	return ended, errors.Join(err, d.recordGrant(context.Background(), ended, "taken back"))
+	return ended, errors.Join(err, b.recordGrant(context.Background(), ended, "taken back"))
 }
 
 // writeDropped writes that something was dropped, in its turn, and forgets that when the
 // store has it.
-func (d *daemon) writeDropped(id int64, there func(int64) bool, write func()) {
-	d.granting <- struct{}{} // nobody waits for this but who can do without
+func (b *Book) writeDropped(id int64, there func(int64) bool, write func()) {
+	b.granting <- struct{}{} // nobody waits for this but who can do without
 	write()
-	d.granting.leave()
-	d.moving.Lock()
-	defer d.moving.Unlock()
+	b.granting.Leave()
+	b.moving.Lock()
+	defer b.moving.Unlock()
 	if !there(id) {
-		delete(d.taken, id)
+		delete(b.taken, id)
 	}
 }
 
 // isGiven and isInvite report whether the store has a grant, or an invite, of this number.
-func (d *daemon) isGiven(id int64) bool {
-	_, ok := d.grants.Find(id)
+func (b *Book) isGiven(id int64) bool {
+	_, ok := b.store.Find(id)
 	return ok
 }
 
-func (d *daemon) isInvite(id int64) bool {
-	_, ok := d.grants.FindInvite(id)
+func (b *Book) isInvite(id int64) bool {
+	_, ok := b.store.FindInvite(id)
 	return ok
 }

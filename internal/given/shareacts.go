@@ -1,4 +1,4 @@
-package daemon
+package given
 
 import (
 	"cmp"
@@ -16,7 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
-	"github.com/muxward/muxward/internal/server/sshd"
+	"github.com/muxward/muxward/internal/settle"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -31,17 +31,17 @@ func shownOf(v grants.Invite) acts.ShownInvite {
 	return s
 }
 
-// shareAct makes an invite. Who makes it has to hold what it gives, as with a grant.
-func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
-	g, err := d.asked(who, c)
+// ShareAct makes an invite. Who makes it has to hold what it gives, as with a grant.
+func (b *Book) ShareAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	g, err := b.Asked(who, c)
 	var on string
 	if err == nil {
-		g.Target, on, err = d.sharedTarget(who, c)
+		g.Target, on, err = b.sharedTarget(who, c)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if c.Bind && (d.ssh == nil || len(d.ssh.ls) == 0) {
+	if c.Bind && !b.BySSH() {
 		return nil, errors.New("--bind is for who comes by ssh, and the ssh door is closed; leave it out, or open the door with: muxward serve --ssh :2222")
 	}
 	v := grants.Invite{Grant: g, Uses: c.Uses, Bind: c.Bind, Approve: c.Approve}
@@ -58,16 +58,16 @@ func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	if v.Approve {
 		a.Args = append(a.Args, "--approve")
 	}
-	a.Args = withReason(a.Args, g.Reason)
+	a.Args = acts.WithReason(a.Args, g.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
 		v.On = o
 		v.On.Links = nil // as of what is granted, the way that was asked for is kept
-		if err := d.granting.take(ctx, grantTurn, errGranting); err != nil {
+		if err := b.granting.Take(ctx, grantTurn, errGranting); err != nil {
 			return gateway.Result{}, fmt.Errorf("nobody was invited: %w", err)
 		}
-		defer d.granting.leave()
-		made, code, err := d.grants.Invite(ctx, v, d.now(), func(v grants.Invite) error {
-			return d.recordInvite(ctx, v, "made")
+		defer b.granting.Leave()
+		made, code, err := b.store.Invite(ctx, v, b.now(), func(v grants.Invite) error {
+			return b.recordInvite(ctx, v, "made")
 		})
 		return gateway.Result{Value: acts.Shared{ShownInvite: shownOf(made), Code: code.Text()}}, err
 	}
@@ -77,12 +77,12 @@ func (d *daemon) shareAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 // sharedTarget is what is shared: what is named, a pane of it, or the only session of
 // who shares. It is shown by its name; a name that looks like another target's is looked
 // for by its id.
-func (d *daemon) sharedTarget(who identity.Identity, c ctld.Call) (name, on string, err error) {
+func (b *Book) sharedTarget(who identity.Identity, c ctld.Call) (name, on string, err error) {
 	if c.Pane != "" {
 		if _, err := tmux.ParsePaneID(c.Pane); err != nil {
 			return "", "", fmt.Errorf("--pane: %q is no pane's id; write it as %%3", c.Pane)
 		}
-		owner, inside, _ := strings.Cut(d.fullTarget(who, c.Target), "/")
+		owner, inside, _ := strings.Cut(acts.FullTarget(b.Gateway, who, c.Target), "/")
 		if inside != "" {
 			return "", "", errors.New("--pane names a pane wherever it is; name at most its owner with -t")
 		}
@@ -90,16 +90,16 @@ func (d *daemon) sharedTarget(who identity.Identity, c ctld.Call) (name, on stri
 		return name, name, nil
 	}
 	if c.Target != "" {
-		name = d.fullTarget(who, c.Target)
+		name = acts.FullTarget(b.Gateway, who, c.Target)
 		return name, name, nil
 	}
-	s, ok := d.guard.Lookup(who.Person())
-	if !ok {
+	s := b.Servers.Server(who.Person())
+	if s == nil {
 		return "", "", errors.New("you have no session; name what you share with -t")
 	}
-	ctx, cancel := context.WithTimeout(d.ctx, lookTime)
+	ctx, cancel := context.WithTimeout(b.Ctx, lookTime)
 	defer cancel()
-	snap, err := guarded{s, d}.Snapshot(ctx, tmux.Core)
+	snap, err := s.Snapshot(ctx, tmux.Core)
 	if err != nil {
 		return "", "", fmt.Errorf("look for your session: %w", err)
 	}
@@ -113,10 +113,10 @@ func (d *daemon) sharedTarget(who identity.Identity, c ctld.Call) (name, on stri
 // lookTime is how long whoever shares waits for their own server to say what there is.
 const lookTime = 2 * time.Second
 
-// joinAct has somebody come by an invite. Who may is said by the code, and so by
+// JoinAct has somebody come by an invite. Who may is said by the code, and so by
 // [gateway.Act.Admits]; the secret in it goes into no log.
-func (d *daemon) joinAct(who identity.Identity, text string) (*gateway.Act, error) {
-	if d.grants == nil {
+func (b *Book) JoinAct(who identity.Identity, text string) (*gateway.Act, error) {
+	if b.store == nil {
 		return nil, errNoGrants
 	}
 	code, err := grants.ParseCode(text)
@@ -126,93 +126,51 @@ func (d *daemon) joinAct(who identity.Identity, text string) (*gateway.Act, erro
 	return &gateway.Act{
 		Name: "join", Args: []string{code.String()}, Open: true,
 		Admits: func() error {
-			_, err := d.opens(who, code)
+			_, err := b.opens(who, code)
 			return err
 		},
 		Do: func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-			if v, err := d.grants.Opens(code, d.now()); err == nil && v.Knocks(who.Person()) {
-				k, err := d.knocksAt(ctx, who, v)
+			if v, err := b.store.Opens(code, b.now()); err == nil && v.Knocks(who.Person()) {
+				k, err := b.Knock(ctx, who, v)
 				return gateway.Result{Value: k}, err
 			}
-			g, err := d.join(ctx, who, code)
-			return gateway.Result{Value: acts.GrantOf(g, err == nil && d.counting()(g))}, err
+			g, err := b.join(ctx, who, code)
+			return gateway.Result{Value: acts.GrantOf(g, err == nil && b.counting()(g))}, err
 		},
 	}, nil
 }
 
-// joinBySSH is joinAct for who comes by ssh: they are told what they were given, and
-// where that is.
-func (d *daemon) joinBySSH(who identity.Identity, text string) (*gateway.Act, error) {
-	a, err := d.joinAct(who, text)
-	if err != nil {
-		return nil, err
-	}
-	do := a.Do
-	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
-		r, err := do(ctx, o)
-		if err != nil {
-			return r, err
-		}
-		switch v := r.Value.(type) {
-		case acts.ShownGrant:
-			r.Value = joinedBySSH(v)
-		case knocking:
-			r.Value = sshd.Joined{Text: v.Text(), Ends: v.joined}
-		}
-		return r, err
-	}
-	return a, nil
-}
-
-func joinedBySSH(g acts.ShownGrant) sshd.Joined {
-	return sshd.Joined{Text: acts.JoinedText(g), Target: attachTarget(g.Grant.On)}
-}
-
-// attachTarget names what somebody was given for attach-session, by its id; "" if it is
-// more than a session.
-func attachTarget(o access.Object) string {
-	switch o.Kind {
-	case access.Session:
-		return tmux.JoinOwner(o.Owner, tmux.SessionID(o.Session.ID).String())
-	case access.Window:
-		return tmux.JoinOwner(o.Owner, tmux.WindowID(o.Window.ID).String())
-	case access.Pane:
-		return tmux.JoinOwner(o.Owner, tmux.PaneID(o.Pane.ID).String())
-	}
-	return ""
-}
-
 // opens gives the invite that a code opens for somebody. Wrong codes are counted by who
 // tries them; what others type into a pane of theirs is counted beside.
-func (d *daemon) opens(who identity.Identity, code grants.Code) (v grants.Invite, err error) {
+func (b *Book) opens(who identity.Identity, code grants.Code) (v grants.Invite, err error) {
 	tries := who.Person()
 	if who.Inside() != "" {
 		tries += " inside"
 	}
-	err = d.tries.Try(tries, time.Now(), func() error {
-		v, err = d.grants.Opens(code, d.now())
+	err = b.tries.Try(tries, time.Now(), func() error {
+		v, err = b.store.Opens(code, b.now())
 		return err
 	})
 	if err != nil {
 		return v, err
 	}
-	return v, d.mayJoin(who, v)
+	return v, b.mayJoin(who, v)
 }
 
 // mayJoin says why somebody does not come by an invite whose code they have: what it
 // gives is not there, not its giver's any more, or taken from them.
-func (d *daemon) mayJoin(who identity.Identity, v grants.Invite) error {
+func (b *Book) mayJoin(who identity.Identity, v grants.Invite) error {
 	g := v.Grant
 	g.Who = who.Person()
 	verbs := v.Verbs.With(access.SetOf(access.Share))
-	switch den, locked := d.denials.Locked(v.On); {
-	case d.isTaken(v.ID), !d.reaches(g), d.strangers(who) != nil:
+	switch den, locked := b.Locked(v.On); {
+	case b.isTaken(v.ID), !b.reaches(g), b.Strangers(who) != nil:
 		return grants.ErrNotOpen
-	case !d.policy.Set().IsPerson(who.Person()):
+	case !b.Policy.Set().IsPerson(who.Person()):
 		return fmt.Errorf("the policy names no person %q, and nothing is given to others: ask who looks after it to put you into people.yaml", who.Person())
 	case locked:
 		return errors.New(den.String())
-	case d.gaveAway(v.Giver), d.denials.Revoked(v.Giver.Person, v.On), !d.policy.Covers(v.Giver, verbs, v.On, d.gateway.Time()).Allow:
+	case b.gaveAway(v.Giver), b.Revoked(v.Giver.Person, v.On), !b.Policy.Covers(v.Giver, verbs, v.On, b.Gateway.Time()).Allow:
 		return grants.ErrNotOpen
 	case v.Giver.Person == who.Person():
 		return errors.New("this is your own invite: hand the code to somebody else")
@@ -220,23 +178,29 @@ func (d *daemon) mayJoin(who identity.Identity, v grants.Invite) error {
 	return nil
 }
 
-func (d *daemon) isTaken(id int64) bool {
-	d.moving.Lock()
-	defer d.moving.Unlock()
-	return d.taken[id]
+// gaveAway reports whether who gave something did so by an account that is another's by now.
+func (b *Book) gaveAway(by identity.Subject) bool {
+	away := b.Away()
+	return away != nil && away(by)
+}
+
+func (b *Book) isTaken(id int64) bool {
+	b.moving.Lock()
+	defer b.moving.Unlock()
+	return b.taken[id]
 }
 
 // join gives what an invite gives to who comes by it. Who has it already has nothing
 // weighed anew: that would be work for everybody, each time.
-func (d *daemon) join(ctx context.Context, who identity.Identity, code grants.Code) (grants.Grant, error) {
-	g, isNew, err := d.keepJoined(ctx, who, code)
+func (b *Book) join(ctx context.Context, who identity.Identity, code grants.Code) (grants.Grant, error) {
+	g, isNew, err := b.keepJoined(ctx, who, code)
 	if err != nil {
 		return g, err
 	}
 	if isNew {
-		d.inForce(ctx, g)
+		b.InForce(ctx, g)
 	}
-	if _, still := d.find(g.ID); !still { // the invite was revoked while it was written
+	if _, still := b.Find(g.ID); !still { // the invite was revoked while it was written
 		return g, grants.ErrNotOpen
 	}
 	return g, nil
@@ -244,28 +208,28 @@ func (d *daemon) join(ctx context.Context, who identity.Identity, code grants.Co
 
 // keepJoined keeps a use of an invite, and says whether what it gives is new. Whether they
 // may come is asked again when others have done: a lockdown may have come meanwhile.
-func (d *daemon) keepJoined(ctx context.Context, who identity.Identity, code grants.Code) (grants.Grant, bool, error) {
-	if err := d.granting.take(ctx, grantTurn, errGranting); err != nil {
+func (b *Book) keepJoined(ctx context.Context, who identity.Identity, code grants.Code) (grants.Grant, bool, error) {
+	if err := b.granting.Take(ctx, grantTurn, errGranting); err != nil {
 		return grants.Grant{}, false, fmt.Errorf("nothing was given: %w", err)
 	}
-	defer d.granting.leave()
-	v, err := d.grants.Opens(code, d.now())
+	defer b.granting.Leave()
+	v, err := b.store.Opens(code, b.now())
 	if err == nil {
-		err = d.mayJoin(who, v)
+		err = b.mayJoin(who, v)
 	}
 	if err != nil {
 		return grants.Grant{}, false, err
 	}
-	return d.grants.Join(ctx, code, grants.Joiner{Person: who.Person(), Key: who.Subject().Key}, d.now(), d.recordsGiven(ctx))
+	return b.store.Join(ctx, code, grants.Joiner{Person: who.Person(), Key: who.Subject().Key}, b.now(), b.recordsGiven(ctx))
 }
 
 // recordsGiven gives what records that something is given.
-func (d *daemon) recordsGiven(ctx context.Context) func(grants.Grant) error {
-	return func(g grants.Grant) error { return d.recordGrant(ctx, g, "given") }
+func (b *Book) recordsGiven(ctx context.Context) func(grants.Grant) error {
+	return func(g grants.Grant) error { return b.recordGrant(ctx, g, "given") }
 }
 
 // recordInvite writes what became of an invite.
-func (d *daemon) recordInvite(ctx context.Context, v grants.Invite, what string) error {
+func (b *Book) recordInvite(ctx context.Context, v grants.Invite, what string) error {
 	by := v.Giver.Person
 	if v.State != grants.Given {
 		by = v.EndedBy
@@ -281,36 +245,36 @@ func (d *daemon) recordInvite(ctx context.Context, v grants.Invite, what string)
 	if v.Approve {
 		note += ", for who is let in"
 	}
-	return d.writeGrant(ctx, v.Grant, by, note)
+	return b.writeGrant(ctx, v.Grant, by, note)
 }
 
-// visibleInvites lists those that the asker made, or could revoke.
-func (d *daemon) visibleInvites(who identity.Identity) ([]acts.ShownInvite, error) {
+// VisibleInvites lists those that the asker made, or could revoke.
+func (b *Book) VisibleInvites(who identity.Identity) ([]acts.ShownInvite, error) {
 	out := []acts.ShownInvite{}
-	if d.grants == nil {
+	if b.store == nil {
 		return out, errNoGrants
 	}
-	for _, v := range d.grants.Invites() {
-		if d.concernedByInvite(who, v) && !d.isTaken(v.ID) {
+	for _, v := range b.store.Invites() {
+		if b.concernedByInvite(who, v) && !b.isTaken(v.ID) {
 			out = append(out, shownOf(v))
 		}
 	}
 	return out, nil
 }
 
-func (d *daemon) concernedByInvite(who identity.Identity, v grants.Invite) bool {
-	return v.Giver.Person == who.Person() || d.holds(who, v.On).Has(access.Kick)
+func (b *Book) concernedByInvite(who identity.Identity, v grants.Invite) bool {
+	return v.Giver.Person == who.Person() || b.Gateway.Holds(who, v.On).Has(access.Kick)
 }
 
-// revokeInviteAct ends an invite, and takes back what came by it, by the rights that
+// RevokeInviteAct ends an invite, and takes back what came by it, by the rights that
 // it takes to take back a grant.
-func (d *daemon) revokeInviteAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
-	if d.grants == nil {
+func (b *Book) RevokeInviteAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	if b.store == nil {
 		return nil, errNoGrants
 	}
-	a := &gateway.Act{Name: "invite-revoke", Args: withReason([]string{strconv.FormatInt(c.ID, 10)}, c.Reason), Verb: access.Kick}
-	v, ok := d.grants.FindInvite(c.ID)
-	if !ok || !d.concernedByInvite(who, v) {
+	a := &gateway.Act{Name: "invite-revoke", Args: acts.WithReason([]string{strconv.FormatInt(c.ID, 10)}, c.Reason), Verb: access.Kick}
+	v, ok := b.store.FindInvite(c.ID)
+	if !ok || !b.concernedByInvite(who, v) {
 		a.Open = true // as of a grant that they may not know of
 		a.Do = func(context.Context, access.Object) (gateway.Result, error) {
 			return gateway.Result{}, errNoInvite(c.ID)
@@ -318,11 +282,11 @@ func (d *daemon) revokeInviteAct(who identity.Identity, c ctld.Call) (*gateway.A
 		return a, nil
 	}
 	a.On = []access.Object{v.On}
-	if v.Giver.Person == who.Person() && !d.holds(who, v.On).Has(access.Kick) {
+	if v.Giver.Person == who.Person() && !b.Gateway.Holds(who, v.On).Has(access.Kick) {
 		a.Verb = access.Share
 	}
 	a.Do = func(ctx context.Context, _ access.Object) (gateway.Result, error) {
-		return d.revokeInvite(ctx, v, who.Person(), c.Reason)
+		return b.revokeInvite(ctx, v, who.Person(), c.Reason)
 	}
 	return a, nil
 }
@@ -334,58 +298,58 @@ func errNoInvite(id int64) error {
 // revokeInvite ends an invite and returns when what came by it has ended, what is under
 // way just then, too. As with a grant it counts no more before anybody waits for
 // anything.
-func (d *daemon) revokeInvite(ctx context.Context, v grants.Invite, by, why string) (gateway.Result, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+func (b *Book) revokeInvite(ctx context.Context, v grants.Invite, by, why string) (gateway.Result, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle.Time)
 	defer cancel()
-	if !d.drop(v.ID, d.isInvite) {
+	if !b.drop(v.ID, b.isInvite) {
 		return gateway.Result{}, errNoInvite(v.ID)
 	}
-	whose := d.restingOnInvite(v.ID)
-	out, rep, err := dropped(ctx, d, acts.ClosedInvite{Invite: shownOf(v)}, func() (w acts.ClosedInvite, err error) {
+	whose := b.restingOnInvite(v.ID)
+	out, rep, err := dropped(ctx, b, acts.ClosedInvite{Invite: shownOf(v)}, func() (w acts.ClosedInvite, err error) {
 		var taken []grants.Grant
 		w.Taken = []acts.ShownGrant{}
-		w.Invite, taken, err = d.writeRevoked(v, by, why)
+		w.Invite, taken, err = b.writeRevoked(v, by, why)
 		for _, g := range taken {
 			w.Taken = append(w.Taken, acts.GrantOf(g, false))
 		}
 		return w, err
-	}, func() gateway.Report { return d.gateway.ReconsiderThose(ctx, whose, "an invite was revoked") },
+	}, func() gateway.Report { return b.Gateway.ReconsiderThose(ctx, whose, "an invite was revoked") },
 		fmt.Sprintf("invite %d is revoked", v.ID))
 	out.Report = rep
 	return gateway.Result{Value: out}, err
 }
 
 // restingOnInvite reports of whom what they hold may rest on what came by an invite.
-func (d *daemon) restingOnInvite(id int64) func(person string) bool {
+func (b *Book) restingOnInvite(id int64) func(person string) bool {
 	var those []func(string) bool
-	for _, g := range d.grants.List() {
+	for _, g := range b.store.List() {
 		if g.Invite == id {
-			those = append(those, d.restingOn(g.Who))
+			those = append(those, b.RestingOn(g.Who))
 		}
 	}
 	return anyOf(those)
 }
 
 // writeRevoked writes and records what holds already.
-func (d *daemon) writeRevoked(v grants.Invite, by, why string) (acts.ShownInvite, []grants.Grant, error) {
+func (b *Book) writeRevoked(v grants.Invite, by, why string) (acts.ShownInvite, []grants.Grant, error) {
 	var ended grants.Invite
 	var taken []grants.Grant
 	var err error
-	d.writeDropped(v.ID, d.isInvite, func() { ended, taken, err = d.grants.RevokeInvite(context.Background(), v.ID, by, why, d.now()) })
+	b.writeDropped(v.ID, b.isInvite, func() { ended, taken, err = b.store.RevokeInvite(context.Background(), v.ID, by, why, b.now()) })
 	if ended.ID == 0 { // its time was over meanwhile
 		ended = v
 	}
-	err = errors.Join(err, d.recordInvite(context.Background(), ended, "revoked"))
+	err = errors.Join(err, b.recordInvite(context.Background(), ended, "revoked"))
 	for _, g := range taken {
-		err = errors.Join(err, d.recordGrant(context.Background(), g, "taken back"))
+		err = errors.Join(err, b.recordGrant(context.Background(), g, "taken back"))
 	}
 	return shownOf(ended), taken, err
 }
 
 // tellInvites records what opening the store has ended of invites.
-func (d *daemon) tellInvites(ctx context.Context) {
-	for _, v := range d.grants.InvitesAtStart() {
-		if err := d.recordInvite(ctx, v, "has ended"); err != nil {
+func (b *Book) tellInvites(ctx context.Context) {
+	for _, v := range b.store.InvitesAtStart() {
+		if err := b.recordInvite(ctx, v, "has ended"); err != nil {
 			fmt.Fprintf(os.Stderr, "muxward: invite %d has ended (not recorded: %v)\n", v.ID, err)
 		}
 	}
@@ -393,10 +357,10 @@ func (d *daemon) tellInvites(ctx context.Context) {
 
 // expireInvites ends invites whose time is over. What came by them has limits of its
 // own.
-func (d *daemon) expireInvites(now grants.Clock) error {
-	over, err := d.grants.ExpireInvites(d.ctx, now)
+func (b *Book) expireInvites(now grants.Clock) error {
+	over, err := b.store.ExpireInvites(b.Ctx, now)
 	for _, v := range over {
-		if rerr := d.recordInvite(d.ctx, v, "is over"); rerr != nil {
+		if rerr := b.recordInvite(b.Ctx, v, "is over"); rerr != nil {
 			fmt.Fprintf(os.Stderr, "muxward: invite %d is over (not recorded: %v)\n", v.ID, rerr)
 		}
 	}

@@ -1,4 +1,4 @@
-package daemon
+package keyboard
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/settle"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -72,8 +73,8 @@ func keyboardOf(pane access.Object) gateway.Need {
 }
 
 // tellLease tells those who look at a pane who has its keyboard now.
-func (d *daemon) tellLease(l grants.Lease) {
-	d.executor.Tell(l.On, func(who identity.Identity) string {
+func (k *Keyboards) tellLease(l grants.Lease) {
+	k.Displays.Tell(l.On, func(who identity.Identity) string {
 		text := keyboard(l)
 		if l.Holder != "" && who.Person() == l.Holder {
 			text = "you have the keyboard of " + acts.TargetName(l.Target)
@@ -93,32 +94,32 @@ func keyboard(l grants.Lease) string {
 	return l.Holder + " has the keyboard of " + acts.TargetName(l.Target)
 }
 
-// mindLeases has leases end with their panes, and be free when their holders have left,
+// MindLeases has leases end with their panes, and be free when their holders have left,
 // or may not type there any more. A server that is slow holds up no other.
-func (d *daemon) mindLeases() {
+func (k *Keyboards) MindLeases() {
 	tick := time.NewTicker(minded)
 	defer tick.Stop()
 	var busy sync.Map // the owners whose leases are looked at still
 	for {
 		select {
-		case <-d.ctx.Done():
+		case <-k.Ctx.Done():
 			return
 		case <-tick.C:
 		}
 		on := map[string][]grants.Lease{}
-		for _, l := range d.leases.List() {
+		for _, l := range k.Leases.List() {
 			on[l.On.Owner] = append(on[l.On.Owner], l)
 		}
-		d.forOwners(&busy, maps.Keys(on), func(owner string) { d.mindLeasesOf(owner, on[owner]) })
+		k.forOwners(&busy, maps.Keys(on), func(owner string) { k.mindLeasesOf(owner, on[owner]) })
 	}
 }
 
 // forOwners does something for each of some owners beside each other, and nothing for
 // whom it is done still: a server that is slow holds up no other.
-func (d *daemon) forOwners(busy *sync.Map, owners iter.Seq[string], do func(owner string)) {
+func (k *Keyboards) forOwners(busy *sync.Map, owners iter.Seq[string], do func(owner string)) {
 	for owner := range owners {
 		if _, still := busy.LoadOrStore(owner, true); !still {
-			d.wg.Go(func() {
+			k.Go(func() {
 				defer busy.Delete(owner)
 				do(owner)
 			})
@@ -129,14 +130,14 @@ func (d *daemon) forOwners(busy *sync.Map, owners iter.Seq[string], do func(owne
 // mindLeasesOf is about one server. One that does not answer has its leases as they are:
 // nothing is typed there. Those of one that has ended end: they are among the leases that
 // there may be in all.
-func (d *daemon) mindLeasesOf(owner string, list []grants.Lease) {
-	ctx, cancel := context.WithTimeout(d.ctx, minded)
+func (k *Keyboards) mindLeasesOf(owner string, list []grants.Lease) {
+	ctx, cancel := context.WithTimeout(k.Ctx, minded)
 	defer cancel()
-	server := (&hostServers{d}).Server(owner)
+	server := k.Servers.Server(owner)
 	if server == nil {
-		if d.guard.AllKnown() { // asked after it was not found: muxward itself may end just then
+		if k.Servers.AllKnown() { // asked after it was not found: muxward itself may end just then
 			for _, l := range list {
-				d.endLease(l, "its tmux server has ended")
+				k.endLease(l, "its tmux server has ended")
 			}
 		}
 		return
@@ -145,14 +146,14 @@ func (d *daemon) mindLeasesOf(owner string, list []grants.Lease) {
 	if err != nil {
 		return
 	}
-	people := d.gateway.Who()
+	people := k.Gateway.Who()
 	for _, l := range list {
 		now, there := paneNow(l.On, server.Incarnation(), snap)
 		if !there {
-			d.endLease(l, "its pane has gone")
+			k.endLease(l, "its pane has gone")
 			continue
 		}
-		d.mindLease(l, now, snap, people)
+		k.mindLease(l, now, snap, people)
 	}
 }
 
@@ -176,16 +177,16 @@ func paneNow(pane access.Object, incarnation string, snap *tmux.Snapshot) (acces
 
 // mindLease looks whether the holder of a lease is there, among the people who are
 // attached, and may type.
-func (d *daemon) mindLease(l grants.Lease, pane access.Object, snap *tmux.Snapshot, people []gateway.Attached) {
-	there, at := l.Holder == "" || gateway.There(people, l.Holder, pane, snap), d.gateway.Time()
+func (k *Keyboards) mindLease(l grants.Lease, pane access.Object, snap *tmux.Snapshot, people []gateway.Attached) {
+	there, at := l.Holder == "" || gateway.There(people, l.Holder, pane, snap), k.Gateway.Time()
 	switch {
 	case l.Holder == "":
-	case !d.mayHold(l.Holder, pane, people):
-		d.freeLease(l, l.Holder+" may not type there any more", same(l))
+	case !k.mayHold(l.Holder, pane, people):
+		k.freeLease(l, l.Holder+" may not type there any more", same(l))
 		return
 	case !there && !l.Gone.IsZero() && at.Sub(l.Gone) >= l.Grace:
-		d.freeLease(l, l.Holder+" has left", func(now grants.Lease) error {
-			if gateway.There(d.gateway.Who(), l.Holder, pane, snap) {
+		k.freeLease(l, l.Holder+" has left", func(now grants.Lease) error {
+			if gateway.There(k.Gateway.Who(), l.Holder, pane, snap) {
 				return grants.ErrNoLease // they have come back just then
 			}
 			return same(l)(now)
@@ -195,7 +196,7 @@ func (d *daemon) mindLease(l grants.Lease, pane access.Object, snap *tmux.Snapsh
 	if there == l.Gone.IsZero() && gateway.Name(pane) == l.Target {
 		return
 	}
-	_, _ = d.leases.Edit(l.ID, func(now *grants.Lease) error { // it may have ended just then
+	_, _ = k.Leases.Edit(l.ID, func(now *grants.Lease) error { // it may have ended just then
 		now.On, now.Target = pane, gateway.Name(pane)
 		switch {
 		case now.Holder != l.Holder: // somebody else has just been given it
@@ -211,31 +212,31 @@ func (d *daemon) mindLease(l grants.Lease, pane access.Object, snap *tmux.Snapsh
 // mayHold reports whether somebody may type into a pane, apart from who types there now.
 // A lockdown is no reason to take it, nor is muxward's end. Who has left is asked about by
 // their name.
-func (d *daemon) mayHold(person string, pane access.Object, people []gateway.Attached) bool {
-	if d.denials.Revoked(person, pane) {
+func (k *Keyboards) mayHold(person string, pane access.Object, people []gateway.Attached) bool {
+	if k.Revoked(person, pane) {
 		return false
 	}
 	there := gateway.Someone(people, person, pane.Owner)
 	if len(there) == 0 {
 		who := identity.Subject{Person: person, UID: -1}
-		return d.policy.Holds(who, pane, d.gateway.Time()).Has(access.Type)
+		return k.Policy.Holds(who, pane, k.Gateway.Time()).Has(access.Type)
 	}
 	return slices.ContainsFunc(there, func(who identity.Identity) bool {
-		dec := d.gateway.May(who, keyboardOf(pane))
+		dec := k.Gateway.May(who, keyboardOf(pane))
 		return dec.Allow || dec.Rule == gateway.RuleLockdown || dec.Rule == gateway.RuleEnd
 	})
 }
 
-// freeRevoked has leases be free from whose holders everything was taken there. They type
+// FreeRevoked has leases be free from whose holders everything was taken there. They type
 // there no more, so nobody is waited for.
-func (d *daemon) freeRevoked() {
-	for _, was := range d.leases.List() {
-		if was.Holder == "" || !d.denials.Revoked(was.Holder, was.On) {
+func (k *Keyboards) FreeRevoked() {
+	for _, was := range k.Leases.List() {
+		if was.Holder == "" || !k.Revoked(was.Holder, was.On) {
 			continue
 		}
 		l := was
 		l.Holder, l.Gone = "", time.Time{}
-		keep, err := d.leases.Edit(was.ID, func(now *grants.Lease) error {
+		keep, err := k.Leases.Edit(was.ID, func(now *grants.Lease) error {
 			if err := same(was)(*now); err != nil {
 				return err
 			}
@@ -243,24 +244,24 @@ func (d *daemon) freeRevoked() {
 			return nil
 		})
 		if err == nil {
-			d.tellLease(l)
-			d.wg.Go(func() {
-				ctx, cancel := context.WithTimeout(d.ctx, revokeTime)
+			k.tellLease(l)
+			k.Go(func() {
+				ctx, cancel := context.WithTimeout(k.Ctx, settle.Time)
 				defer cancel()
-				_, err := settled(ctx, keep, func() gateway.Report { return gateway.Report{} })
-				d.freed(l, was.Holder+" is revoked", err)
+				_, err := settle.Wait(ctx, keep, func() gateway.Report { return gateway.Report{} })
+				k.freed(l, was.Holder+" is revoked", err)
 			})
 		}
 	}
 }
 
 // freeLease has the keyboard be nobody's that is still somebody's who lost it.
-func (d *daemon) freeLease(was grants.Lease, why string, may func(grants.Lease) error) {
-	l, err := d.pass(d.ctx, was.ID, "", may)
+func (k *Keyboards) freeLease(was grants.Lease, why string, may func(grants.Lease) error) {
+	l, err := k.pass(k.Ctx, was.ID, "", may)
 	if errors.Is(err, grants.ErrNoLease) || errors.Is(err, errPassing) {
 		return
 	}
-	d.freed(l, why, err)
+	k.freed(l, why, err)
 }
 
 // same has a lease changed only while its holder is still the same.
@@ -274,74 +275,74 @@ func same(was grants.Lease) func(grants.Lease) error {
 }
 
 // freed writes that the keyboard of a pane is nobody's now, and what went wrong with that.
-func (d *daemon) freed(l grants.Lease, why string, err error) {
-	d.recordLease(l, why)
+func (k *Keyboards) freed(l grants.Lease, why string, err error) {
+	k.recordLease(l, why)
 	if err != nil {
-		d.complain(fmt.Sprintf("%s: %v", keyboard(l), err))
+		k.Complain(fmt.Sprintf("%s: %v", keyboard(l), err))
 	}
 }
 
 // endLease ends the lease of a pane that is not there any more. Whom it kept from having
 // tmux run something by itself is decided anew, which the others' panes do not wait for.
-func (d *daemon) endLease(l grants.Lease, why string) {
-	keep, err := d.leases.Remove(l.ID)
+func (k *Keyboards) endLease(l grants.Lease, why string) {
+	keep, err := k.Leases.Remove(l.ID)
 	if err != nil {
 		return // somebody was quicker
 	}
-	d.askers.done(l.ID, "")
-	d.recordLease(l, why+"; the lease has ended")
-	d.wg.Go(func() {
-		if _, err := d.changed(d.ctx, l.On, everybody, keep, why); err != nil {
-			d.complain("the end of a lease: " + err.Error())
+	k.askers.done(l.ID, "")
+	k.recordLease(l, why+"; the lease has ended")
+	k.Go(func() {
+		if _, err := k.changed(k.Ctx, l.On, everybody, keep, why); err != nil {
+			k.Complain("the end of a lease: " + err.Error())
 		}
 	})
 }
 
 // recordLease writes what became of a lease without anybody having done it.
-func (d *daemon) recordLease(l grants.Lease, why string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), logTime)
+func (k *Keyboards) recordLease(l grants.Lease, why string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.Ctx), logTime)
 	defer cancel()
-	_, err := d.log.Append(ctx, access.BestEffortClass, access.Event{
-		Kind: access.EventLease, Time: d.gateway.Time(), Person: l.Holder, Allowed: true,
+	_, err := k.Log.Append(ctx, access.BestEffortClass, access.Event{
+		Kind: access.EventLease, Time: k.Gateway.Time(), Person: l.Holder, Allowed: true,
 		Objects: []string{l.On.String()}, Server: l.On.Owner + "#" + l.On.Incarnation,
 		Note: keyboard(l) + ": " + why,
 	})
 	if err != nil {
-		d.complain(fmt.Sprintf("%s: %s (not recorded: %v)", keyboard(l), why, err))
+		k.Complain(fmt.Sprintf("%s: %s (not recorded: %v)", keyboard(l), why, err))
 	}
 }
 
-func (d *daemon) shownLease(l grants.Lease, who identity.Identity, did string) acts.ShownLease {
+func (k *Keyboards) shownLease(l grants.Lease, who identity.Identity, did string) acts.ShownLease {
 	s := acts.LeaseOf(l)
 	s.Mine, s.Did = l.Holder == who.Person(), did
 	if !l.Gone.IsZero() {
-		s.Left = max(l.Grace-d.gateway.Time().Sub(l.Gone), 0).Round(time.Second).String()
+		s.Left = max(l.Grace-k.Gateway.Time().Sub(l.Gone), 0).Round(time.Second).String()
 	}
-	for _, by := range d.askers.of(l.ID) {
+	for _, by := range k.askers.of(l.ID) {
 		s.Asks = append(s.Asks, by.Person())
 	}
 	return s
 }
 
-// visibleLeases lists the leases of panes that the asker may view.
-func (d *daemon) visibleLeases(who identity.Identity) []acts.ShownLease {
+// VisibleLeases lists the leases of panes that the asker may view.
+func (k *Keyboards) VisibleLeases(who identity.Identity) []acts.ShownLease {
 	out := []acts.ShownLease{}
-	for _, l := range d.leases.List() {
-		if d.holds(who, l.On).Has(access.View) {
-			out = append(out, d.shownLease(l, who, ""))
+	for _, l := range k.Leases.List() {
+		if k.Gateway.Holds(who, l.On).Has(access.View) {
+			out = append(out, k.shownLease(l, who, ""))
 		}
 	}
 	return out
 }
 
-// leaseWaits are the people who ask somebody for a keyboard that they have.
-func (d *daemon) leaseWaits(who identity.Identity) []executor.Waits {
+// LeaseWaits are the people who ask somebody for a keyboard that they have.
+func (k *Keyboards) LeaseWaits(who identity.Identity) []executor.Waits {
 	var out []executor.Waits
-	for _, l := range d.leases.List() {
+	for _, l := range k.Leases.List() {
 		if l.Holder == "" || l.Holder != who.Person() || who.Inside() != "" {
 			continue
 		}
-		for _, by := range d.askers.of(l.ID) {
+		for _, by := range k.askers.of(l.ID) {
 			w := executor.Waits{
 				ID: leaseID("hand", l.ID, by.Person()), From: by.Person(), Need: gateway.Need{Verb: access.View, Object: l.On},
 				Text: "asks for the keyboard of " + acts.TargetName(l.Target), How: "see muxward leases", Alone: true,
@@ -355,11 +356,11 @@ func (d *daemon) leaseWaits(who identity.Identity) []executor.Waits {
 	return out
 }
 
-// leaseOffers is what somebody may do who would type into a pane whose keyboard is
+// LeaseOffers is what somebody may do who would type into a pane whose keyboard is
 // another's.
-func (d *daemon) leaseOffers(who identity.Identity, pane access.Object) []executor.Waits {
-	l, ok := d.leases.Of(pane)
-	if !ok || who.Person() == l.Holder || who.Inside() != "" || !d.gateway.May(who, keyboardOf(l.On)).Allow {
+func (k *Keyboards) LeaseOffers(who identity.Identity, pane access.Object) []executor.Waits {
+	l, ok := k.Leases.Of(pane)
+	if !ok || who.Person() == l.Holder || who.Inside() != "" || !k.Gateway.May(who, keyboardOf(l.On)).Allow {
 		return nil
 	}
 	view := gateway.Need{Verb: access.View, Object: l.On}
@@ -369,18 +370,18 @@ func (d *daemon) leaseOffers(who identity.Identity, pane access.Object) []execut
 	}
 	text := "has the keyboard of " + acts.TargetName(l.Target)
 	out := []executor.Waits{{ID: leaseID("ask", l.ID, ""), From: l.Holder, Text: text + ": ask for it", Need: view, Alone: true}}
-	if lock := (gateway.Need{Verb: access.Lock, Object: l.On}); d.gateway.May(who, lock).Allow {
+	if lock := (gateway.Need{Verb: access.Lock, Object: l.On}); k.Gateway.May(who, lock).Allow {
 		out = append(out, executor.Waits{ID: leaseID("take", l.ID, ""), From: l.Holder, Text: text + ": take it", Need: lock, Alone: true})
 	}
 	return out
 }
 
-// leaseID names what is offered about a lease, and leaseCall reads that.
+// leaseID names what is offered about a lease, and LeaseCall reads that.
 func leaseID(what string, lease int64, person string) string {
 	return fmt.Sprintf("lease-%s %d %s", what, lease, person)
 }
 
-func leaseCall(id string, yes bool) (ctld.Call, bool) {
+func LeaseCall(id string, yes bool) (ctld.Call, bool) {
 	var c ctld.Call
 	if !strings.HasPrefix(id, "lease-") {
 		return c, false

@@ -1,4 +1,4 @@
-package daemon
+package given
 
 import (
 	"context"
@@ -11,15 +11,19 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/grants"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/settle"
 )
 
 // declarations keep what sessions' environments declare among the grants.
-type declarations struct{ d *daemon }
+type declarations struct{ b *Book }
+
+// Declarations gives what keeps them.
+func (b *Book) Declarations() gateway.Declarations { return declarations{b} }
 
 // Declared gives what was declared on a session, or in it.
 func (s declarations) Declared(session access.Object) []grants.Grant {
 	var out []grants.Grant
-	for _, g := range s.d.given() {
+	for _, g := range s.b.all() {
 		if on := g.On; g.Source == grants.Declaration && on.Owner == session.Owner &&
 			on.Incarnation == session.Incarnation && on.Session.ID == session.Session.ID {
 			out = append(out, *g)
@@ -31,10 +35,10 @@ func (s declarations) Declared(session access.Object) []grants.Grant {
 // Fits says why something cannot be declared: the policy does not know who would get it,
 // or has declarations give less.
 func (s declarations) Fits(e grants.Declared, on access.Object) error {
-	if s.d.grants == nil {
+	if s.b.store == nil {
 		return errNoGrants
 	}
-	set := s.d.policy.Set()
+	set := s.b.Policy.Set()
 	if !set.Knows(e.Who) {
 		return e.Fault("", "the policy names no person or @group %q", e.Who)
 	}
@@ -55,23 +59,23 @@ func (s declarations) Fits(e grants.Declared, on access.Object) error {
 // Declare puts in force what somebody declares. If an entry fails, those before it are
 // ended again.
 func (s declarations) Declare(ctx context.Context, who identity.Identity, all []gateway.Declared) error {
-	d := s.d
+	b := s.b
 	var made []grants.Grant
 	var those []func(string) bool
 	for _, e := range all {
-		g, err := d.give(ctx, grants.Grant{
+		g, err := b.Give(ctx, grants.Grant{
 			Who: e.Who, What: e.What, Verbs: e.Verbs, Target: gateway.Name(e.On),
-			Giver: who.Subject(), Source: grants.Declaration, At: d.gateway.Time(),
+			Giver: who.Subject(), Source: grants.Declaration, At: b.Gateway.Time(),
 		}, e.On)
 		if err != nil {
 			return errors.Join(err, s.end(ctx, made, "muxward", "another entry could not be given"))
 		}
-		made, those = append(made, g), append(those, d.holding(g.Who))
+		made, those = append(made, g), append(those, b.holding(g.Who))
 	}
-	d.moveGrants()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	b.Move()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle.Time)
 	defer cancel()
-	d.gateway.ReconsiderGiven(ctx, access.Object{}, anyOf(those), "something was granted")
+	b.Gateway.ReconsiderGiven(ctx, access.Object{}, anyOf(those), "something was granted")
 	return nil
 }
 
@@ -90,28 +94,28 @@ func (s declarations) Withdraw(ctx context.Context, who identity.Identity, list 
 // end is Withdraw in somebody's name. As with every grant it counts no more before
 // anybody waits for anything.
 func (s declarations) end(ctx context.Context, list []grants.Grant, by, why string) error {
-	d := s.d
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTime)
+	b := s.b
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle.Time)
 	defer cancel()
 	var those []func(string) bool
 	var gone []grants.Grant
 	for _, g := range list {
-		if d.drop(g.ID, d.isGiven) {
-			those, gone = append(those, d.restingOn(g.Who)), append(gone, g) // behind that, as where a grant is taken back
+		if b.drop(g.ID, b.isGiven) {
+			those, gone = append(those, b.RestingOn(g.Who)), append(gone, g) // behind that, as where a grant is taken back
 		}
 	}
 	if len(gone) == 0 {
 		return nil
 	}
-	_, _, err := dropped(ctx, d, gone, func() ([]grants.Grant, error) {
+	_, _, err := dropped(ctx, b, gone, func() ([]grants.Grant, error) {
 		var err error
 		for _, g := range gone {
-			_, werr := d.writeTakenBack(g, by, why)
+			_, werr := b.writeTakenBack(g, by, why)
 			err = errors.Join(err, werr)
 		}
 		return gone, err
 	}, func() gateway.Report {
-		return d.gateway.ReconsiderThose(ctx, anyOf(those), "a declaration was taken back")
+		return b.Gateway.ReconsiderThose(ctx, anyOf(those), "a declaration was taken back")
 	},
 		fmt.Sprintf("what %s gave is taken back", grants.Variable))
 	return err

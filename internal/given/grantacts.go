@@ -1,4 +1,4 @@
-package daemon
+package given
 
 import (
 	"context"
@@ -20,10 +20,10 @@ import (
 // commandLine is the source of what is given by `muxward grant`.
 const commandLine = "command line"
 
-// grantAct gives somebody a right on a target. Whoever gives it has to hold it,
+// GrantAct gives somebody a right on a target. Whoever gives it has to hold it,
 // and the right to share it, on all of the target.
-func (d *daemon) grantAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
-	g, err := d.asked(who, c)
+func (b *Book) GrantAct(who identity.Identity, c ctld.Call) (*gateway.Act, error) {
+	g, err := b.Asked(who, c)
 	if err != nil {
 		return nil, err
 	}
@@ -42,59 +42,37 @@ func (d *daemon) grantAct(who identity.Identity, c ctld.Call) (*gateway.Act, err
 	if !g.Until.IsZero() {
 		a.Args = append(a.Args, "--until", g.Until.Format(time.RFC3339))
 	}
-	a.Args = withReason(a.Args, g.Reason)
+	a.Args = acts.WithReason(a.Args, g.Reason)
 	a.Do = func(ctx context.Context, o access.Object) (gateway.Result, error) {
-		if !d.policy.Set().Knows(g.Who) {
+		if !b.Policy.Set().Knows(g.Who) {
 			return gateway.Result{}, fmt.Errorf("the policy names no person or @group %q: nothing was given; put them into people.yaml first", g.Who)
 		}
-		g, err := d.give(ctx, g, o)
+		g, err := b.Give(ctx, g, o)
 		if err == nil {
-			d.inForce(ctx, g)
+			b.InForce(ctx, g)
 		}
 		return gateway.Result{Value: g}, err
 	}
-	return d.saysCounts(a), nil
+	return b.saysCounts(a), nil
 }
 
-// asked reads what is to be given.
-func (d *daemon) asked(who identity.Identity, c ctld.Call) (grants.Grant, error) {
+// Asked reads what is to be given.
+func (b *Book) Asked(who identity.Identity, c ctld.Call) (grants.Grant, error) {
 	g := grants.Grant{
-		Who: c.Person, Target: d.fullTarget(who, c.Target), Reason: c.Reason,
-		Giver: who.Subject(), Source: commandLine, At: d.gateway.Time(),
+		Who: c.Person, Target: acts.FullTarget(b.Gateway, who, c.Target), Reason: c.Reason,
+		Giver: who.Subject(), Source: commandLine, At: b.Gateway.Time(),
 	}
-	if d.grants == nil {
+	if b.store == nil {
 		return g, errNoGrants
 	}
 	var err error
-	if g.What, g.Verbs, err = rights(c.Role, c.Verbs); err != nil {
+	if g.What, g.Verbs, err = ctld.Rights(c.Role, c.Verbs); err != nil {
 		return g, err
 	}
 	if err := bounds(&g, c); err != nil {
 		return g, ctld.Words{Err: err}
 	}
 	return g, nil
-}
-
-// rights reads a role or a list of verbs.
-func rights(role, verbs string) (what string, set access.VerbSet, err error) {
-	switch {
-	case (role == "") == (verbs == ""):
-		return "", 0, ctld.Words{Err: errors.New("name either a role or --verbs")}
-	case role != "":
-		set, ok := access.Role(role).Verbs()
-		if !ok {
-			return "", 0, ctld.Words{Err: fmt.Errorf("there is no role %q; the roles are %s", role, acts.RoleWords())}
-		}
-		return role, set, nil
-	}
-	for _, word := range strings.Split(verbs, ",") {
-		v, err := access.ParseVerb(strings.TrimSpace(word))
-		if err != nil {
-			return "", 0, ctld.Words{Err: err}
-		}
-		set = set.With(access.SetOf(v))
-	}
-	return set.String(), set, nil
 }
 
 // bounds reads from when until when, by the clock of the line.
@@ -128,18 +106,18 @@ func bounds(g *grants.Grant, c ctld.Call) (err error) {
 	return nil
 }
 
-// give keeps a grant and records it.
-func (d *daemon) give(ctx context.Context, g grants.Grant, o access.Object) (grants.Grant, error) {
+// Give keeps a grant and records it.
+func (b *Book) Give(ctx context.Context, g grants.Grant, o access.Object) (grants.Grant, error) {
 	// Of the ways to a window the one that was asked for is kept: the others
 	// change.
 	g.On = o
 	g.On.Links = nil
-	if err := d.granting.take(ctx, grantTurn, errGranting); err != nil {
+	if err := b.granting.Take(ctx, grantTurn, errGranting); err != nil {
 		return g, fmt.Errorf("nothing was given: %w", err)
 	}
-	defer d.granting.leave()
-	g, err := d.grants.Give(ctx, g, d.now(), func(g grants.Grant) error {
-		return d.recordGrant(ctx, g, "given")
+	defer b.granting.Leave()
+	g, err := b.store.Give(ctx, g, b.now(), func(g grants.Grant) error {
+		return b.recordGrant(ctx, g, "given")
 	})
 	if err != nil {
 		return g, err
@@ -149,7 +127,7 @@ func (d *daemon) give(ctx context.Context, g grants.Grant, o access.Object) (gra
 
 // recordGrant writes what became of a grant: nothing is given that is not on
 // record.
-func (d *daemon) recordGrant(ctx context.Context, g grants.Grant, what string) error {
+func (b *Book) recordGrant(ctx context.Context, g grants.Grant, what string) error {
 	by := g.Giver.Person
 	if g.State != grants.Given {
 		by = g.EndedBy
@@ -173,15 +151,15 @@ func (d *daemon) recordGrant(ctx context.Context, g grants.Grant, what string) e
 	if g.Key != "" {
 		note += ", with the key " + g.Key
 	}
-	return d.writeGrant(ctx, g, by, note)
+	return b.writeGrant(ctx, g, by, note)
 }
 
 // writeGrant writes something about what was given.
-func (d *daemon) writeGrant(ctx context.Context, g grants.Grant, by, note string) error {
+func (b *Book) writeGrant(ctx context.Context, g grants.Grant, by, note string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
 	defer cancel()
 	ev := access.Event{
-		Kind: access.EventGrant, Time: d.gateway.Time(), Person: by, Allowed: true, Note: note,
+		Kind: access.EventGrant, Time: b.Gateway.Time(), Person: by, Allowed: true, Note: note,
 		Objects: []string{g.On.String()}, Verbs: []string{g.Verbs.String()}, Reason: g.Reason,
 	}
 	if g.State != grants.Given {
@@ -190,21 +168,21 @@ func (d *daemon) writeGrant(ctx context.Context, g grants.Grant, by, note string
 	if g.On.Incarnation != "" {
 		ev.Server = g.On.Owner + "#" + g.On.Incarnation
 	}
-	_, err := d.log.Append(ctx, access.MustRecordClass, ev)
+	_, err := b.Log.Append(ctx, access.MustRecordClass, ev)
 	return err
 }
 
-// restingOn reports of whom what they hold may rest on what somebody, or some
+// RestingOn reports of whom what they hold may rest on what somebody, or some
 // group, holds: themselves, and whoever has something from them by however many
 // hands.
-func (d *daemon) restingOn(who string) func(person string) bool {
-	if d.grants == nil {
-		return d.holding(who)
+func (b *Book) RestingOn(who string) func(person string) bool {
+	if b.store == nil {
+		return b.holding(who)
 	}
 	on := []string{who}
 	for i := 0; i < len(on); i++ {
-		holds := d.holding(on[i])
-		for _, g := range d.given() {
+		holds := b.holding(on[i])
+		for _, g := range b.all() {
 			if holds(g.Giver.Person) && !slices.Contains(on, g.Who) {
 				on = append(on, g.Who)
 			}
@@ -212,31 +190,31 @@ func (d *daemon) restingOn(who string) func(person string) bool {
 	}
 	holds := make([]func(string) bool, len(on))
 	for i, who := range on {
-		holds[i] = d.holding(who)
+		holds[i] = b.holding(who)
 	}
 	return anyOf(holds)
 }
 
 // holding reports who gets what is given to a person or @group.
-func (d *daemon) holding(who string) func(person string) bool {
+func (b *Book) holding(who string) func(person string) bool {
 	group, isGroup := strings.CutPrefix(who, "@")
 	if !isGroup {
 		return func(person string) bool { return person == who }
 	}
-	set := d.policy.Set()
+	set := b.Policy.Set()
 	return func(person string) bool { return slices.Contains(set.GroupsOf(person), group) }
 }
 
-// visibleGrants lists the grants that concern the asker: those they have, gave,
+// VisibleGrants lists the grants that concern the asker: those they have, gave,
 // or could take back. Of whom and on what may be named ("" is all).
-func (d *daemon) visibleGrants(who identity.Identity, of, in string) ([]acts.ShownGrant, error) {
+func (b *Book) VisibleGrants(who identity.Identity, of, in string) ([]acts.ShownGrant, error) {
 	out := []acts.ShownGrant{}
-	if d.grants == nil {
+	if b.store == nil {
 		return out, errNoGrants
 	}
-	counts, set := d.counting(), d.policy.Set()
-	for _, g := range d.given() {
-		if of != "" && g.Who != of || in != "" && !within(g.Target, in) || !d.concerns(who, *g) {
+	counts, set := b.counting(), b.Policy.Set()
+	for _, g := range b.all() {
+		if of != "" && g.Who != of || in != "" && !within(g.Target, in) || !b.Concerns(who, *g) {
 			continue
 		}
 		shown := *g
@@ -250,9 +228,9 @@ func (d *daemon) visibleGrants(who identity.Identity, of, in string) ([]acts.Sho
 	return out, nil
 }
 
-func (d *daemon) concerns(who identity.Identity, g grants.Grant) bool {
-	return g.Giver.Person == who.Person() || d.holding(g.Who)(who.Person()) ||
-		d.holds(who, g.On).Has(access.Kick)
+func (b *Book) Concerns(who identity.Identity, g grants.Grant) bool {
+	return g.Giver.Person == who.Person() || b.holding(g.Who)(who.Person()) ||
+		b.Gateway.Holds(who, g.On).Has(access.Kick)
 }
 
 // within reports whether a target is another, or lies in it by its name.

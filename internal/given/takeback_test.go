@@ -1,10 +1,11 @@
-package daemon
+package given
 
 import (
 	"context"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,8 +18,16 @@ import (
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
-// granter is a daemon that has a line and a store of grants, and no doors.
-func granter(t *testing.T) *daemon {
+// toy is a book with a line, a policy and a log that are real, and no servers.
+type toy struct {
+	*Book
+	policy  *policy.Engine
+	log     *audit.Log
+	denials *grants.Denials
+}
+
+// granter is such a book.
+func granter(t *testing.T) *toy {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -28,27 +37,34 @@ func granter(t *testing.T) *daemon {
 			t.Fatal(err)
 		}
 	}
-	d := &daemon{granting: newTurn(), taken: map[int64]bool{}}
-	d.ctx, d.stop = context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	d := &toy{}
 	var err error
 	if d.policy, err = policy.NewEngine(dir); err != nil {
 		t.Fatal(err)
 	}
 	state := t.TempDir()
-	if d.log, err = audit.Open(d.ctx, audit.Options{Dir: filepath.Join(state, "audit")}); err != nil {
+	if d.log, err = audit.Open(ctx, audit.Options{Dir: filepath.Join(state, "audit")}); err != nil {
 		t.Fatal(err)
 	}
 	if d.denials, err = grants.OpenDenials(filepath.Join(state, "revocations.json")); err != nil {
 		t.Fatal(err)
 	}
-	if d.grants, err = grants.OpenStore(d.ctx, filepath.Join(state, "grants.db"), grants.ClockAt(time.Now())); err != nil {
+	if d.Book, err = Open(ctx, filepath.Join(state, "grants.db"), grants.ClockAt(time.Now())); err != nil {
 		t.Fatal(err)
 	}
-	d.gateway = gateway.New(gateway.Parts{Policy: d.policy, Log: d.log, Denials: d.denials})
+	d.Gateway = gateway.New(gateway.Parts{Policy: d.policy, Log: d.log, Denials: d.denials})
+	d.Policy, d.Log, d.Revoked, d.Locked = d.policy, d.log, d.denials.Revoked, d.denials.Locked
+	d.Strangers = func(identity.Identity) error { return nil }
+	d.Away = func() func(identity.Subject) bool { return nil }
+	d.Void = func(context.Context) error { return nil }
+	d.Complain = func(what string) { t.Log(what) }
+	d.Ctx, d.Go = ctx, wg.Go
 	t.Cleanup(func() {
-		d.stop()
-		d.wg.Wait()
-		d.closeGrants(context.Background())
+		stop()
+		wg.Wait()
+		d.Close(context.Background())
 		if err := d.log.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
@@ -57,24 +73,24 @@ func granter(t *testing.T) *daemon {
 }
 
 // gives has alice give bob the right to look at her server.
-func (d *daemon) gives(t *testing.T) grants.Grant {
+func (d *toy) gives(t *testing.T) grants.Grant {
 	t.Helper()
 	o := access.Object{Kind: access.Server, Owner: "alice"}
-	g, err := d.give(context.Background(), grants.Grant{
+	g, err := d.Give(context.Background(), grants.Grant{
 		Who: "bob", What: "viewer", Verbs: access.SetOf(access.View, access.Scroll), Target: "alice",
-		Giver: identity.Subject{Person: "alice", UID: -1, Door: "ctl"}, Source: commandLine, At: d.gateway.Time(),
+		Giver: identity.Subject{Person: "alice", UID: -1, Door: "ctl"}, Source: commandLine, At: d.Gateway.Time(),
 	}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.moveGrants()
+	d.Move()
 	return g
 }
 
-func (d *daemon) bobLooks() bool {
+func (d *toy) bobLooks() bool {
 	return d.policy.Decide(access.Question{
 		Who: identity.Subject{Person: "bob", UID: -1, Door: "ctl"}, Verb: access.View,
-		Object: access.Object{Kind: access.Server, Owner: "alice"}, At: d.gateway.Time(),
+		Object: access.Object{Kind: access.Server, Owner: "alice"}, At: d.Gateway.Time(),
 	}).Allow
 }
 
@@ -97,19 +113,19 @@ func TestTakenBackBeforeTheDisk(t *testing.T) {
 	if _, err := d.takeBack(context.Background(), g, "alice", "again"); err == nil || !strings.Contains(err.Error(), "no grant") {
 		t.Errorf("taken back twice: %v", err)
 	}
-	if _, ok := d.find(g.ID); ok || len(d.given()) != 0 {
+	if _, ok := d.Find(g.ID); ok || len(d.all()) != 0 {
 		t.Error("it is listed still")
 	}
-	if _, ok := d.grants.Find(g.ID); !ok {
+	if _, ok := d.store.Find(g.ID); !ok {
 		t.Error("it was written without a turn: this test shows nothing")
 	}
-	d.moveGrants() // as somebody else's grant does
+	d.Move() // as somebody else's grant does
 	if d.bobLooks() {
 		t.Error("bob looks again")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := d.give(ctx, g, g.On); err == nil || !strings.Contains(err.Error(), "nothing was given") {
+	if _, err := d.Give(ctx, g, g.On); err == nil || !strings.Contains(err.Error(), "nothing was given") {
 		t.Errorf("given out of turn: %v", err)
 	}
 	select {
@@ -117,11 +133,11 @@ func TestTakenBackBeforeTheDisk(t *testing.T) {
 		t.Errorf("it was not written, and nothing was said: %v", err)
 	default:
 	}
-	d.granting.leave()
+	d.granting.Leave()
 	if err := <-answer; err != nil {
 		t.Errorf("taken back: %v", err)
 	}
-	if _, ok := d.grants.Find(g.ID); ok || len(d.taken) != 0 || d.bobLooks() {
+	if _, ok := d.store.Find(g.ID); ok || len(d.taken) != 0 || d.bobLooks() {
 		t.Error("it was not written")
 	}
 	again := d.gives(t)

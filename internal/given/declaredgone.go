@@ -1,4 +1,4 @@
-package daemon
+package given
 
 import (
 	"context"
@@ -10,38 +10,38 @@ import (
 	"github.com/muxward/muxward/internal/tmux"
 )
 
-// keepDeclared ends what was declared on what has gone, until the end. It waits for tmux
+// KeepDeclared ends what was declared on what has gone, until the end. It waits for tmux
 // servers, which their owners may have stopped, and so nothing else waits for it.
-func (d *daemon) keepDeclared() {
+func (b *Book) KeepDeclared() {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	silent := silences{}
 	for {
 		select {
-		case <-d.ctx.Done():
+		case <-b.Ctx.Done():
 			return
 		case <-tick.C:
-			d.endDeclared(silent)
+			b.endDeclared(silent)
 		}
 	}
 }
 
 // endDeclared ends what was declared on sessions, and panes, that are not there any more:
 // their numbers come again in no life of their server, and people may make many.
-func (d *daemon) endDeclared(silent silences) {
+func (b *Book) endDeclared(silent silences) {
 	gone := map[string][]grants.Grant{}
-	for _, g := range d.given() {
+	for _, g := range b.all() {
 		if g.Source != grants.Declaration {
 			continue
 		}
-		if s, ok := d.guard.Lookup(g.On.Owner); ok && !isThere(*g, s.Incarnation(), s.Known()) {
+		if s := b.Servers.Server(g.On.Owner); s != nil && !isThere(*g, s.Incarnation(), s.Known()) {
 			gone[g.On.Owner] = append(gone[g.On.Owner], *g)
 		}
 	}
 	silent.round(gone)
 	// What is known may be from before something was declared.
 	var ended []grants.Grant
-	for owner, now := range d.askEach(gone) {
+	for owner, now := range b.askEach(gone) {
 		if now.snap == nil {
 			silent.note(owner)
 			continue
@@ -52,8 +52,8 @@ func (d *daemon) endDeclared(silent silences) {
 	if len(ended) == 0 {
 		return
 	}
-	if err := (declarations{d}).end(d.ctx, ended, "muxward", "what it was on has ended"); err != nil {
-		d.complain("end what was declared: " + err.Error())
+	if err := (declarations{b}).end(b.Ctx, ended, "muxward", "what it was on has ended"); err != nil {
+		b.Complain("end what was declared: " + err.Error())
 	}
 }
 
@@ -76,8 +76,8 @@ type answer struct {
 
 // askEach asks each server for its state, all at the same time: one that does not answer
 // costs no more than one look.
-func (d *daemon) askEach(owners map[string][]grants.Grant) map[string]answer {
-	ctx, cancel := context.WithTimeout(d.ctx, lookTime)
+func (b *Book) askEach(owners map[string][]grants.Grant) map[string]answer {
+	ctx, cancel := context.WithTimeout(b.Ctx, lookTime)
 	defer cancel()
 	type reply struct {
 		owner string
@@ -85,11 +85,11 @@ func (d *daemon) askEach(owners map[string][]grants.Grant) map[string]answer {
 	}
 	replies := make(chan reply, len(owners))
 	for owner := range owners {
-		d.wg.Go(func() {
+		b.Go(func() {
 			r := reply{owner: owner}
-			if s, ok := d.guard.Lookup(owner); ok {
+			if s := b.Servers.Server(owner); s != nil {
 				r.life = s.Incarnation()
-				if snap, err := (guarded{s, d}).Snapshot(ctx, tmux.Core); err == nil {
+				if snap, err := s.Snapshot(ctx, tmux.Core); err == nil {
 					r.snap = snap
 				}
 			}

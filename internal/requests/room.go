@@ -1,0 +1,64 @@
+package requests
+
+import (
+	"context"
+	"time"
+
+	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/acts"
+	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/grants"
+	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/policy"
+	"github.com/muxward/muxward/internal/webhook"
+)
+
+const (
+	// minded is how often it is looked whether the time of a request is over.
+	minded = time.Second
+	// logTime bounds how long something waits for its record.
+	logTime = 2 * time.Second
+)
+
+// Requests are what is asked for. All that is exported is set before it is used.
+type Requests struct {
+	Waiting grants.Requests
+
+	Gateway *gateway.Gateway
+	Policy  Policy
+	Log     gateway.Log
+	Grants  Grants
+	Hook    *webhook.Hook // nil if nobody is told
+	// TakesTurn has somebody take their turn to ask others for something, or says that they do so too often.
+	TakesTurn func(who identity.Identity) error
+	// Strangers says why somebody is not whom they came in as any more.
+	Strangers func(who identity.Identity) error
+	// Knock has those who may answer told what there is to be answered.
+	Knock    func()
+	Complain func(what string)
+	// Draining reports whether muxward ends: nobody may anything any more then.
+	Draining func() bool
+	// Ctx is of everything that serves people.
+	Ctx context.Context
+}
+
+// Policy is the policy in force; policy.Engine has it.
+type Policy interface {
+	Set() *policy.Set
+	At(at time.Time) *policy.Set
+}
+
+// Grants are where something is given that was approved.
+type Grants interface {
+	// Usable says why nothing can be given, nil if it can.
+	Usable() error
+	// Give keeps a grant and records it, and InForce puts it in force.
+	Give(ctx context.Context, g grants.Grant, on access.Object) (grants.Grant, error)
+	InForce(ctx context.Context, g grants.Grant)
+	// MayKnock says why the invite of a request is not open now for who knocked with it.
+	MayKnock(r grants.Request) error
+	// Admit keeps a use of that invite, for so long; grants.ErrNotOpen if it is not open any more.
+	Admit(ctx context.Context, r grants.Request, lasts time.Duration) (grants.Grant, error)
+	// Shown gives a grant as it is told, if it is given still.
+	Shown(id int64) (acts.ShownGrant, bool)
+}
