@@ -3,7 +3,8 @@ package attack
 import (
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // askedBefore is the policy of what is asked for, and takes two in the session two.
@@ -21,7 +22,7 @@ func (w *world) givesCarolAway() {
 	w.t.Helper()
 	w.accounts(givenAway)
 	if !w.control {
-		within(12*time.Second, func() bool { return strings.Contains(w.Output(), "is not mwcarol's any more") })
+		tmuxtest.Eventually(w.t, func() bool { return strings.Contains(w.Output(), "is not mwcarol's any more") }, "muxward comes to know it")
 	}
 }
 

@@ -19,7 +19,11 @@ func TestAU09TakenOutOfTheGroup(t *testing.T) {
 		g.give(owner, "@oncall", "typist", "-t", "mwalice/rv")
 		rv.take = func(x *tmuxtest.Terminal) host.Result { w.Reload("people.yaml", out); return rv.closed(x) }
 		rv.undo = func() { w.Reload("people.yaml", in) }
-		for i := range soak.N(1000, 2) {
+		trials := soak.N(1000, 2)
+		if w.control {
+			trials = max(trials, 100) // a verdict in memory lasts a second: not each trial meets one
+		}
+		for i := range trials {
 			if rv.trial(i); len(w.gains) > 0 {
 				break
 			}

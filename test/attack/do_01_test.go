@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/muxward/muxward/internal/soak"
 	"github.com/muxward/muxward/test/host"
 )
@@ -64,13 +66,21 @@ func TestDO01SilentConnections(t *testing.T) {
 func stillOpen(all []net.Conn) (n int) {
 	buf := make([]byte, 256)
 	for _, c := range all {
-		_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
-		var err error
-		for err == nil { // the greeting first
-			_, err = c.Read(buf)
+		raw, err := c.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			continue
 		}
-		var timeout net.Error
-		if errors.As(err, &timeout) && timeout.Timeout() {
+		open := false
+		_ = raw.Control(func(fd uintptr) { // one that was closed here has no descriptor, and is not open
+			for err == nil { // the greeting first
+				var k int
+				if k, _, err = unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT); err == nil && k == 0 {
+					return
+				}
+			}
+			open = errors.Is(err, unix.EAGAIN)
+		})
+		if open {
 			n++
 		}
 	}

@@ -82,7 +82,7 @@ func (w *world) crowd(uids, each, room int, path, words string) (gone func()) {
 			_, _ = c.Write([]byte(words)) // it may have made room already
 		}
 	}
-	full := w.soon(func() bool {
+	full := soon(func() bool {
 		closed := 0
 		for _, c := range all {
 			if hungUp(c) {

@@ -83,8 +83,8 @@ func (w *world) bare() {
 			dir, derr := os.Readlink(proc + "cwd")
 			session, serr := unix.Getsid(pid)
 			fds, ferr := os.ReadDir(proc + "fd")
-			if errors.Join(err, derr, serr, ferr) != nil || len(fds) == 0 {
-				continue // it has ended
+			if errors.Join(err, derr, serr, ferr) != nil || len(fds) == 0 || len(env) == 0 {
+				continue // it has ended, or just begins: a new program has no environment for a moment
 			}
 			looked++
 			if names := regexp.MustCompile(`=[^\x00]*\x00`).ReplaceAllString(string(env), " "); names != "PATH LC_ALL GOMAXPROCS " || dir != "/" || session != pid {

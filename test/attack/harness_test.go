@@ -600,6 +600,14 @@ func (w *world) soon(ok func() bool) bool {
 	return soon(ok)
 }
 
+// comes waits for what programs leave that were begun. In a control run some may never run.
+func (w *world) comes(ok func() bool) bool {
+	if w.control {
+		return within(tmuxtest.Patience/4, ok)
+	}
+	return soon(ok)
+}
+
 func within(d time.Duration, ok func() bool) bool {
 	deadline := time.Now().Add(d)
 	for !ok() {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -125,10 +126,29 @@ func (w *world) outlived(number string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil || strings.Contains(string(stat), ") Z ") {
+	if within(time.Second, func() bool { return doomed(w.t, pid) }) {
 		return
 	}
 	w.gain("process %d lives on behind the login", pid)
 	_ = syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// doomed reports whether a process has ended, or has nothing left to do but that: until then
+// it waits for a processor as others do.
+func doomed(t *testing.T, pid int) bool {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil || strings.Contains(string(status), "\nState:\tZ") {
+		return true
+	}
+	for line := range strings.Lines(string(status)) {
+		if mask, is := strings.CutPrefix(line, "SigPnd:"); is {
+			pending, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pending&(1<<(syscall.SIGKILL-1)) != 0
+		}
+	}
+	return false
 }

@@ -27,7 +27,7 @@ func TestLeaseAtTwoDoors(t *testing.T) {
 			w.t.Helper()
 			y.Type(word)
 			switch {
-			case his && !w.soon(arrives(word)):
+			case his && !soon(arrives(word)):
 				w.t.Errorf("bob has the keyboard, and %q does not arrive: %q", word, w.rec.Bytes())
 			case !his && soonIf(w.control, arrives(word)):
 				w.gain("bob types %q without having the keyboard", word)
@@ -71,7 +71,7 @@ func TestLeaseAtTwoDoors(t *testing.T) {
 		far.ExitCode()
 		k.lease(carol, "ask", "-t", leasedPane)
 		x.Type("carol-1")
-		if !w.soon(arrives("carol-1")) {
+		if !soon(arrives("carol-1")) {
 			w.t.Errorf("carol has the keyboard, and does not type: %q", w.rec.Bytes())
 		}
 	}}.run(t)

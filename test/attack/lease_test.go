@@ -38,7 +38,7 @@ func TestLeaseStolenByComingBack(t *testing.T) {
 		x = k.at(carol)
 		tmuxtest.Eventually(w.t, func() bool { return k.told().Left == "" }, "it is seen that carol is back")
 		x.Type("carol-1")
-		if !w.soon(func() bool { return strings.HasSuffix(string(w.rec.Bytes()), "carol-1") }) {
+		if !soon(func() bool { return strings.HasSuffix(string(w.rec.Bytes()), "carol-1") }) {
 			w.t.Errorf("carol is back, and does not type: %q", w.rec.Bytes())
 		}
 		k.lease(carol, "hand", viewer)
@@ -53,7 +53,7 @@ func TestLeaseStolenByComingBack(t *testing.T) {
 			}
 		}
 		y.Type("bob-3")
-		if !w.soon(func() bool { return strings.HasSuffix(string(w.rec.Bytes()), "bob-3") }) {
+		if !soon(func() bool { return strings.HasSuffix(string(w.rec.Bytes()), "bob-3") }) {
 			w.t.Errorf("bob has the keyboard, and does not type: %q", w.rec.Bytes())
 		}
 		for _, word := range []string{"bob-1", "bob-2", "carol-2"} { // it was not just slow
@@ -152,7 +152,7 @@ func TestLeaseFromAHoldersPane(t *testing.T) {
 			}
 		}
 		y.Type("bob-1")
-		if !w.soon(func() bool { return strings.HasSuffix(string(w.rec.Bytes()), "bob-1") }) {
+		if !soon(func() bool { return strings.HasSuffix(string(w.rec.Bytes()), "bob-1") }) {
 			w.t.Errorf("bob has the keyboard, and does not type: %q", w.rec.Bytes())
 		}
 		leave(x, y)

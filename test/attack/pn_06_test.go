@@ -149,7 +149,18 @@ func (p *pen) keep(cmd *exec.Cmd) {
 }
 
 // processes is how many there are in them and in those of panes.
-func (p *pen) processes() int { return p.pids.number("pids.current") }
+func (p *pen) processes() int {
+	n := p.pids.number("pids.current") // and their threads, of which muxward has more after a busy time
+	for _, dir := range append(directories(p.pids.dir), p.pids.dir) {
+		procs, _ := os.ReadFile(dir + "/cgroup.procs")
+		for pid := range strings.FieldsSeq(string(procs)) {
+			if status, err := os.ReadFile("/proc/" + pid + "/status"); err == nil {
+				n -= field(status, "Threads:") - 1
+			}
+		}
+	}
+	return n
+}
 
 // clear ends what is left, and removes what is below them.
 func (p *pen) clear() {

@@ -100,7 +100,7 @@ func TestPN12NothingRunsBesideTmux(t *testing.T) {
 			for _, name := range []string{"words", "line", "run", "if", "pipe", "shell", "env"} {
 				started := name == "words" || name == "line" || name == "shell"
 				if started || w.control {
-					within(tmuxtest.Patience/4, func() bool { return ranAs(notes, name) != "" })
+					w.comes(func() bool { return ranAs(notes, name) != "" })
 				}
 				switch who := ranAs(notes, name); {
 				case who == host.Work:

@@ -26,7 +26,7 @@ func (w *world) paneEnds(s host.Server, argv ...string) {
 	id := strings.TrimSpace(s.Run(append([]string{"new-window", "-d", "-t", "main", "-P", "-F", "#{pane_id}"}, argv...)...))
 	tmuxtest.Eventually(w.t, func() bool {
 		return !strings.Contains(s.Run("list-panes", "-s", "-t", "main", "-F", "#{pane_id},")+",", id+",")
-	}, "the pane "+id+" has ended")
+	}, "the pane %s has ended", id)
 }
 
 // Somebody has become mwwork, the account of prod's tmux, and has it make panes past muxward.
@@ -68,17 +68,17 @@ func TestPN12TicketsOfOthers(t *testing.T) {
 // ticketOf reads a ticket as whoever has the account of tmux can: from a pane's launcher.
 func (w *world) ticketOf(s host.Server) (ticket string) {
 	w.t.Helper()
-	for pid := range strings.FieldsSeq(s.Run("list-panes", "-s", "-t", "main", "-F", "#{pane_pid}")) {
-		r := w.as(tmuxtest.As(w.t, host.Work).UID, "cat", filepath.Join("/proc", pid, "environ"))
-		for kv := range strings.SplitSeq(r.Out, "\x00") {
-			if v, ok := strings.CutPrefix(kv, "MUXWARD_TICKET="); ok {
-				ticket = v
+	tmuxtest.Eventually(w.t, func() bool { // until its program runs, a pane is a copy of the server, which has none
+		for pid := range strings.FieldsSeq(s.Run("list-panes", "-s", "-t", "main", "-F", "#{pane_pid}")) {
+			r := w.as(tmuxtest.As(w.t, host.Work).UID, "cat", filepath.Join("/proc", pid, "environ"))
+			for kv := range strings.SplitSeq(r.Out, "\x00") {
+				if v, ok := strings.CutPrefix(kv, "MUXWARD_TICKET="); ok {
+					ticket = v
+				}
 			}
 		}
-	}
-	if ticket == "" {
-		w.t.Fatal("no pane has a ticket")
-	}
+		return ticket != ""
+	}, "a pane has a ticket")
 	return ticket
 }
 
@@ -102,7 +102,7 @@ func TestPN12TwoSplitAtOnce(t *testing.T) {
 			for _, who := range []string{viewer, carol} {
 				for i := range rounds {
 					name := fmt.Sprintf("%s-%d", who, i)
-					within(tmuxtest.Patience/4, func() bool { return ranAs(notes, name) != "" })
+					soon(func() bool { return ranAs(notes, name) != "" })
 					switch as := ranAs(notes, name); {
 					case as == "":
 						w.t.Errorf("%s did not run", name)
@@ -133,7 +133,7 @@ func TestPN12HooksMakePanes(t *testing.T) {
 			w.isolated()
 			_ = os.Remove(notes + "/hook")
 			w.try(carol, "split-window", "-d", "-t", "prod/main", "exec cat")
-			within(tmuxtest.Patience/4, func() bool { return ranAs(notes, "hook") != "" })
+			soon(func() bool { return ranAs(notes, "hook") != "" })
 			switch who := ranAs(notes, "hook"); who {
 			case host.Carol:
 				w.gain("the hook's pane ran as carol")
@@ -169,7 +169,7 @@ func TestPN12AnothersPane(t *testing.T) {
 			w.try(viewer, "respawn-pane", "-k", "-t", where, line("respawned")+"; exec sh")
 			// What carol types last comes behind all that.
 			w.try(carol, "send-keys", "-t", where, line("last"), "Enter")
-			within(tmuxtest.Patience/4, func() bool { return ranAs(notes, "last") != "" })
+			w.comes(func() bool { return ranAs(notes, "last") != "" })
 			for _, name := range []string{"typed", "given", "pressed", "respawned"} {
 				if who := ranAs(notes, name); who == host.Carol || name == "respawned" && who != "" {
 					w.gain("%s: %s", name, who)

@@ -52,6 +52,13 @@ func TestPF01ShellOfAProfile(t *testing.T) {
 				w.t.Fatal(err)
 			}
 			run := func(name string) string { return "sh " + script + " " + name + "; exec cat" }
+			runs := func(names ...string) { // in the control run: none of these is ended by what follows
+				for _, name := range names {
+					if w.control {
+						within(tmuxtest.Patience/4, func() bool { return ranAs(notes, name) != "" })
+					}
+				}
+			}
 			w.try(carol, "split-window", "-d", "-t", "db", run("split"))
 			w.try(carol, "split-window", "-d", "-t", "db", "sh", script, "words")
 			w.try(carol, "new-window", "-d", "-t", "db", run("window"))
@@ -69,7 +76,7 @@ func TestPF01ShellOfAProfile(t *testing.T) {
 			w.refused(carol, "set-option", "-t", "db", "default-command", run("default"))
 			if w.control {
 				w.try(carol, "new-window", "-d", "-t", "db")
-				within(tmuxtest.Patience/4, func() bool { return ranAs(notes, "default") != "" })
+				runs("default")
 			}
 			w.try(carol, "run-shell", "-t", "db", run("run"))
 			w.try(carol, "if-shell", "-t", "db", run("if"), "")
@@ -87,9 +94,7 @@ func TestPF01ShellOfAProfile(t *testing.T) {
 			if !w.control {
 				tmuxtest.Eventually(w.t, func() bool { return strings.Contains(s.Run("list-windows", "-a"), "1:") }, "her new window is there")
 			} else {
-				within(tmuxtest.Patience/4, func() bool {
-					return ranAs(notes, "split") != "" && ranAs(notes, "words") != "" && ranAs(notes, "window") != "" && ranAs(notes, "shell") != ""
-				})
+				runs("window", "rewindow", "behind", "shell", "run", "if", "pipe", "format")
 			}
 			for pane := range strings.FieldsSeq(s.Run("list-panes", "-a", "-F", "#{pane_id}")) {
 				if shown := s.Run("capture-pane", "-p", "-t", pane); strings.Contains(shown, "at "+notes) {

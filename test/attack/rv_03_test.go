@@ -38,8 +38,8 @@ func TestRV03EveryDoorAtOnce(t *testing.T) {
 				w.gain("by %s carol is still in", how)
 			}
 		}
-		if got := string(w.rec.Bytes()); strings.Contains(got, "L") {
-			w.gain("she has typed %q", got)
+		if soonIf(w.control, func() bool { return strings.Contains(string(w.rec.Bytes()), "L") }) {
+			w.gain("she has typed %q", w.rec.Bytes())
 		}
 		if now := k.told().Holder; now == carol && !w.control {
 			w.gain("she has the keyboard still")

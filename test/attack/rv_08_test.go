@@ -82,7 +82,7 @@ func TestRV08HolderDies(t *testing.T) {
 			x, y, z := k.at(carol), k.at(viewer), k.at(viewer) // at z he does not type: what he is told there stays
 			k.lease(owner, "on", "-t", leasedPane, "--for", carol, "--grace", "1s")
 			arrive := func(key string, n int) bool {
-				return w.soon(func() bool { return strings.Count(string(w.rec.Bytes()), key) >= n })
+				return soon(func() bool { return strings.Count(string(w.rec.Bytes()), key) >= n })
 			}
 			for i := range 10 {
 				x.Type("c")
@@ -107,7 +107,7 @@ func TestRV08HolderDies(t *testing.T) {
 				z.WaitTold("you have the keyboard of " + leasedPane + "; " + carol + " has begun a line there")
 			}
 			y.Type("bb")
-			if !w.soon(func() bool { return strings.HasSuffix(string(w.rec.Bytes()), "bb") }) {
+			if !soon(func() bool { return strings.HasSuffix(string(w.rec.Bytes()), "bb") }) {
 				w.t.Errorf("bob's word did not arrive: %q", w.rec.Bytes())
 			}
 			if got := w.rec.Bytes(); mixed(string(got), "c", "b") {

@@ -129,7 +129,7 @@ func (w *world) sizeIs(cols, rows uint32) {
 		if w.soon(large) {
 			w.gain("a display of %s", all)
 		}
-	case !w.soon(look):
+	case !soon(look):
 		w.t.Errorf("a display that is to be %s is of %q", want, all)
 	case large():
 		w.gain("a display of %s", all)

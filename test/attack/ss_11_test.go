@@ -95,7 +95,7 @@ func TestSS13BeforeTheProof(t *testing.T) {
 		for _, c := range silent {
 			_ = c.Close()
 		}
-		reached := 0
+		reached, began := 0, time.Now()
 		for range 20 {
 			c, err := w.dialSSHAs(w.stray(), 400)
 			if err == nil {
@@ -106,8 +106,9 @@ func TestSS13BeforeTheProof(t *testing.T) {
 				reached++
 			}
 		}
-		if reached > 8 {
-			w.gain("%d tries of 20 got as far as the keys", reached)
+		most := 8 + int(time.Since(began)/(5*time.Second)) // where all is slow some of what they cost is over
+		if reached > most {
+			w.gain("%d tries of 20 got as far as the keys, and %d may", reached, most)
 		}
 		if reached == 0 {
 			t.Error("no try got as far as the keys")

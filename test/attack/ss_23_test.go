@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -13,9 +14,10 @@ import (
 // reached only where an entry names it itself, and sockets by the path that they lead to.
 func TestSS23Special(t *testing.T) {
 	t.Parallel()
+	named := fmt.Sprintf("/tmp/mw-ss23-%d", os.Getpid()) // another run of this test may have its own
 	row{ssh: true, gains: 3, teeth: "teeth_reach,teeth_reach_path", reach: `allow:
   - {id: everything, who: mwbob, permit_open: ["*:*", "0.0.0.0/0:*", "[::/0]:*"], reason: as far as it goes}
-  - {id: socket, who: mwbob, permit_open: [/tmp/mw-ss23-named], reason: one socket}
+  - {id: socket, who: mwbob, permit_open: [` + named + `], reason: one socket}
 `, attack: func(w *world) {
 		to := w.internalService()
 		_, p, err := net.SplitHostPort(to)
@@ -39,7 +41,6 @@ func TestSS23Special(t *testing.T) {
 		if err := os.Chmod(real, 0o777); err != nil {
 			t.Fatal(err)
 		}
-		const named = "/tmp/mw-ss23-named"
 		t.Cleanup(func() { _ = os.Remove(named) })
 		_ = os.Remove(named)
 		if err := os.Symlink(real, named); err != nil {

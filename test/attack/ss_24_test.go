@@ -48,7 +48,11 @@ func TestSS24AfterTheEnd(t *testing.T) {
 				tmuxtest.Eventually(t, func() bool { return strings.Contains(s.text(), "before") }, "what bob sends arrives")
 				end(w, s.addr, at)
 				_, _ = c.Write([]byte("after"))
-				_ = c.SetDeadline(time.Now().Add(2 * time.Second))
+				limit := tmuxtest.Patience
+				if w.control {
+					limit = 2 * time.Second // it stays
+				}
+				_ = c.SetDeadline(time.Now().Add(limit))
 				_, err := io.Copy(io.Discard, c)
 				if timeout, is := err.(net.Error); is && timeout.Timeout() {
 					w.gain("the connection stays")

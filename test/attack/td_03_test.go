@@ -78,6 +78,9 @@ func (w *world) pass(kind uint32, n int) {
 // connection, and looks how many of them the daemon has open.
 func (w *world) hoard() {
 	w.t.Helper()
+	if !w.control {
+		tmuxtest.Eventually(w.t, func() bool { return w.measure().fds <= w.base.fds+slackFDs }, "what others have passed is closed")
+	}
 	c := w.knock()
 	defer c.Close()
 	null, err := os.Open("/dev/null")

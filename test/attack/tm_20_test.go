@@ -161,7 +161,7 @@ func (w *world) disguised(d disguise, who, session string) (before string, done 
 	if d.detaches && args[0] != "detach-client" {
 		x := w.attach(who, tmuxtest.TerminalConfig{}, args...)
 		defer leave(x)
-		if !w.soon(func() bool { return x.Exited() || len(x.Bytes()) > 0 && alice() }) || x.Exited() {
+		if !soon(func() bool { return x.Exited() || len(x.Bytes()) > 0 && alice() }) || x.Exited() {
 			code, said = x.ExitCode(), string(x.Bytes())
 		}
 	} else {

@@ -2,6 +2,8 @@ package attack
 
 import (
 	"bytes"
+	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,12 +19,12 @@ import (
 func TestTM23BegunKey(t *testing.T) {
 	t.Parallel()
 	row{grants: tm23Every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
-		x, typed := w.typesDirectly("3000")
+		x, typed := w.typesDirectly(3 * time.Second)
 		x.Type("\x1b")
 		tmuxtest.Eventually(w.t, func() bool { return w.keyBytes() > typed+1 }, "the begin of a key is in the log")
 		w.reloaded(tm23ButOne)
 		before := w.escapesSoFar()
-		w.typedBehind(before, "3.5")
+		w.typedBehind(before, 3*time.Second)
 	}}.run(t)
 }
 
@@ -32,7 +34,7 @@ func TestTM23BegunKey(t *testing.T) {
 func TestTM23BegunKeyLockedDown(t *testing.T) {
 	t.Parallel()
 	row{grants: tm23Every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
-		x, typed := w.typesDirectly("1500")
+		x, typed := w.typesDirectly(1500 * time.Millisecond)
 		x.Type("\x1b")
 		tmuxtest.Eventually(w.t, func() bool { return w.keyBytes() > typed+1 }, "the begin of a key is in the log")
 		w.Reload("grants.yaml", tm23ButOne)
@@ -44,7 +46,7 @@ func TestTM23BegunKeyLockedDown(t *testing.T) {
 		if r.Code != 0 && !w.control {
 			w.t.Errorf("lockdown: %+v", r)
 		}
-		w.typedBehind(before, "2")
+		w.typedBehind(before, 1500*time.Millisecond)
 	}}.run(t)
 }
 
@@ -53,7 +55,7 @@ func TestTM23BegunKeyLockedDown(t *testing.T) {
 func TestTM23BegunKeyReadLate(t *testing.T) {
 	t.Parallel()
 	row{grants: tm23Every, teeth: "teeth_revoke", restless: true, attack: func(w *world) {
-		x, typed := w.typesDirectly("1500")
+		x, typed := w.typesDirectly(1500 * time.Millisecond)
 		signal := func(s syscall.Signal) {
 			if err := syscall.Kill(w.server.PID, s); err != nil {
 				w.t.Error(err)
@@ -65,16 +67,24 @@ func TestTM23BegunKeyReadLate(t *testing.T) {
 		time.AfterFunc(300*time.Millisecond, func() { signal(syscall.SIGCONT) }) // whenever it is: nobody is typed for behind that
 		w.reloaded(tm23ButOne)
 		before := w.escapesSoFar()
-		w.typedBehind(before, "2")
+		w.typedBehind(before, 1500*time.Millisecond)
 	}}.run(t)
 }
 
-// typesDirectly has carol at a display that takes her keys as they are, where tmux waits so many milliseconds
+// holdsEscape is for how long tmux holds an Escape. In the control run all that is done meanwhile has to be over by then.
+func (w *world) holdsEscape(escapeTime time.Duration) time.Duration {
+	if w.control {
+		return 3 * escapeTime
+	}
+	return escapeTime
+}
+
+// typesDirectly has carol at a display that takes her keys as they are, where tmux waits so long
 // behind an Escape, and has come to her first key; typed is how many bytes of hers the log has before that.
-func (w *world) typesDirectly(escapeTime string) (x *tmuxtest.Terminal, typed int) {
+func (w *world) typesDirectly(escapeTime time.Duration) (x *tmuxtest.Terminal, typed int) {
 	w.t.Helper()
 	w.anyInput = true
-	w.server.Run("set-option", "-s", "escape-time", escapeTime)
+	w.server.Run("set-option", "-s", "escape-time", strconv.FormatInt(w.holdsEscape(escapeTime).Milliseconds(), 10))
 	x = w.attach(typist, tmuxtest.TerminalConfig{}, "attach", "-t", "mwalice/shared")
 	x.WaitFor("recording")
 	tmuxtest.Eventually(w.t, w.typing("direct"), "carol's input is direct")
@@ -89,10 +99,11 @@ func (w *world) typing(is string) func() bool {
 	return func() bool { return strings.Contains(w.Muxward(root, "who", "--json").Out, `"`+is+`"`) }
 }
 
-// typedBehind counts it as a gain if more Escapes than before were typed when so many seconds have passed.
-func (w *world) typedBehind(before int, seconds string) {
+// typedBehind counts it as a gain if more Escapes than before were typed when tmux has waited as long as it does.
+func (w *world) typedBehind(before int, escapeTime time.Duration) {
 	w.t.Helper()
-	w.server.Run("run-shell", "-d", seconds, "true") // tmux has come to what it waited for by then
+	over := w.holdsEscape(escapeTime) + 500*time.Millisecond
+	w.server.Run("run-shell", "-d", fmt.Sprint(over.Seconds()), "true") // tmux has come to what it waited for by then
 	if n := bytes.Count(w.rec.Bytes(), []byte("\x1b")); n > before {
 		w.gain("the begun key is typed behind that: %q", clip(w.rec.Bytes()))
 	}

@@ -26,7 +26,7 @@ func TestTM43SelectedUnseen(t *testing.T) {
 			bob.Type("secret\r")
 			// He is told for a moment only, which may be over before anybody looks.
 			told := func() bool { return bytes.Contains(bob.Bytes(), []byte("not typed: the pane ")) }
-			if !w.soon(func() bool { return told() || strings.Contains(beside(), "secret") }) {
+			if !soon(func() bool { return told() || strings.Contains(beside(), "secret") }) {
 				w.t.Error("bob is told nothing of what was not typed")
 			}
 		})

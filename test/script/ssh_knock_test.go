@@ -49,9 +49,11 @@ func TestSSHKnock(t *testing.T) {
 	x.WaitFor("you have knocked")
 	_ = knock(host.Mallory)
 	x.Type("\x03")
-	tmuxtest.Eventually(t, func() bool {
-		return !strings.Contains(h.Muxward(host.Alice, "approvals").Out, host.Mallory)
-	}, "mallory has typed Ctrl-C, and does not knock any more")
+	gone := func() bool { // as alice is told: what fails tells of nobody
+		r := h.Muxward(host.Alice, "approvals")
+		return r.Code == 0 && !strings.Contains(r.Out, host.Mallory)
+	}
+	tmuxtest.Eventually(t, gone, "mallory has typed Ctrl-C, and does not knock any more")
 	letIn(host.Bob)
 	b.WaitFor("in-work")
 	b.Type("from-bob\r")
@@ -71,7 +73,13 @@ func TestSSHKnock(t *testing.T) {
 	m.WaitFor("you have knocked")
 	_ = knock(host.Mallory)
 	m.HangUp()
-	tmuxtest.Eventually(t, func() bool {
-		return !strings.Contains(h.Muxward(host.Alice, "approvals").Out, host.Mallory)
-	}, "mallory has hung up, and does not knock any more")
+	tmuxtest.Eventually(t, gone, "mallory has hung up, and does not knock any more")
+
+	// Nor does who hangs up and whose client lives on: it has nothing more to say.
+	m = tmuxtest.Open(t, tmuxtest.TerminalConfig{Env: []string{"LANG=C.UTF-8"}}, "sh", append([]string{"-c", `trap "" HUP; exec ssh "$@"`, "sh"},
+		append(h.SSHArgs(h.KeyOf(host.Mallory)), "-tt", "127.0.0.1", "join", made.Code)...)...)
+	m.WaitFor("you have knocked")
+	_ = knock(host.Mallory)
+	m.HangUp()
+	tmuxtest.Eventually(t, gone, "mallory's terminal is gone, and she does not knock any more")
 }

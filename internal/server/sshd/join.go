@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -102,12 +103,18 @@ func (x *session) join(ctx context.Context, code string) (gateway.Result, error)
 // interruptKey is what Ctrl-C types.
 const interruptKey = 3
 
-// errInterrupted ends the waiting of who has typed Ctrl-C.
-var errInterrupted = errors.New("the knock is taken back")
+// errInterrupted ends the waiting of who has typed Ctrl-C, and errHungUp that of whose terminal has
+// hung up.
+var (
+	errInterrupted = errors.New("the knock is taken back")
+	errHungUp      = errors.New("the terminal has hung up")
+)
 
 // waits waits until somebody is let in who has knocked. What they type meanwhile at a
 // terminal is for nobody, and not for the pane in which they come then; Ctrl-C ends the
-// waiting. It is outside of any permit: whether they may come is asked anew with the answer.
+// waiting, and so does the end of what the terminal sends: a client may live on behind that, which ignores
+// SIGHUP or has lost it, and nobody is there any more. It is outside of any permit: whether they may come is
+// asked anew with the answer.
 func (x *session) waits(ctx context.Context, ends func(context.Context) (Joined, error)) (Joined, error) {
 	if x.term == nil {
 		return ends(ctx)
@@ -117,8 +124,8 @@ func (x *session) waits(ctx context.Context, ends func(context.Context) (Joined,
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		if x.in.interrupted() {
-			cancel(errInterrupted)
+		if why := x.in.interrupted(); why != nil {
+			cancel(why)
 		}
 	}()
 	joined, err := ends(waiting)
@@ -126,23 +133,25 @@ func (x *session) waits(ctx context.Context, ends func(context.Context) (Joined,
 	<-read
 	x.in.setDeadline(time.Time{})
 	x.in.drop()
-	if context.Cause(waiting) == errInterrupted {
-		return Joined{}, errInterrupted
+	if why := context.Cause(waiting); why == errInterrupted || why == errHungUp {
+		return Joined{}, why
 	}
 	return joined, err
 }
 
-// interrupted throws away what comes until the deadline, or the end, and reports whether
-// that was Ctrl-C.
-func (b *inbox) interrupted() bool {
+// interrupted throws away what comes until the deadline, or until nobody waits any more: it says
+// why, if it was that.
+func (b *inbox) interrupted() error {
 	p := make([]byte, 256)
 	for {
 		n, err := b.read(p, nil, func() error { return nil })
 		switch {
+		case errors.Is(err, io.EOF):
+			return errHungUp
 		case err != nil:
-			return false
+			return nil
 		case bytes.IndexByte(p[:n], interruptKey) >= 0:
-			return true
+			return errInterrupted
 		}
 	}
 }
