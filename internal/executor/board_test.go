@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/muxward/muxward/internal/tmux"
@@ -12,7 +13,10 @@ import (
 
 // What is on the board is gone by for a while, but not past a command or a
 // hand that may have changed it, nor past a moment that somebody names.
-func TestBoardIsLookedAtAnew(t *testing.T) {
+func TestBoardIsLookedAtAnew(t *testing.T) { synctest.Test(t, boardIsLookedAtAnew) }
+
+// How old a view is does not hang on the machine here, nor below.
+func boardIsLookedAtAnew(t *testing.T) {
 	now := time.Now()
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	for _, c := range []struct {
@@ -110,7 +114,9 @@ func TestBoardWaitsOnceForNobody(t *testing.T) {
 
 // While somebody types, the tables are looked at beside that once they are half as old
 // as they may be, and by one look; while nobody does, nobody looks.
-func TestBoardIsLookedAtBesideTyping(t *testing.T) {
+func TestBoardIsLookedAtBesideTyping(t *testing.T) { synctest.Test(t, boardIsLookedAtBesideTyping) }
+
+func boardIsLookedAtBesideTyping(t *testing.T) {
 	asked := 0
 	b := &board{busy: make(chan struct{}, 1), server: deaf{asked: func(context.Context) { asked++ }}}
 	s := &seat{e: &Executor{}}
