@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -37,8 +38,14 @@ func TestInTurn(t *testing.T) {
 		}
 	}
 	full()
-	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
+	short, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	go func() { // their time is over once they wait
+		for !inside("ctld.inTurn") && short.Err() == nil {
+			runtime.Gosched()
+		}
+		cancel(context.DeadlineExceeded)
+	}()
 	err = Call{Act: "status"}.Do(short, path, nil)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "too many wait there") {
 		t.Errorf("with little time: %v", err)
@@ -76,4 +83,10 @@ func TestInTurn(t *testing.T) {
 			_ = unix.Close(c)
 		}
 	}
+}
+
+// inside reports whether a goroutine is in a function now.
+func inside(function string) bool {
+	buf := make([]byte, 1<<20)
+	return strings.Contains(string(buf[:runtime.Stack(buf, true)]), function+"(")
 }
