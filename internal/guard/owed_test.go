@@ -16,22 +16,30 @@ import (
 	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
-// hooked is a server that keeps who types waiting for a hook, and the connection to it.
-func hooked(t *testing.T) (*Server, *control.Client) {
+// hooked is a server that keeps who types waiting for a hook, until that is let go on, and the
+// connection to it.
+func hooked(t *testing.T) (s *Server, c *control.Client, goOn func()) {
 	t.Helper()
-	s := newWorld(t).start("alice")
-	run(t, s, "new-session", "-d", "exec cat", ";", "set-hook", "-g", "after-send-keys", "run-shell 'sleep 1'")
+	w := newWorld(t)
+	s = w.start("alice")
+	file := w.acct.Home + "/go"
+	run(t, s, "new-session", "-d", "exec cat", ";", "set-hook", "-g", "after-send-keys",
+		"run-shell 'timeout 60 sh -c \"until test -e "+file+"; do sleep 0.02; done\"'")
 	c, err := s.Control(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, c
+	return s, c, func() {
+		if err := os.WriteFile(file, nil, 0o644); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // What bob typed was read by tmux and waits there for a hook when the connection is cut for carol: it
 // is not forgotten by the next connection, and bob's is sure only when it was typed.
 func TestOwedBehindACut(t *testing.T) {
-	s, c := hooked(t)
+	s, c, goOn := hooked(t)
 	typed := func() bool { return strings.Contains(run(t, s, "capture-pane", "-p"), "carol-bob") }
 	if _, err := c.SendOf("carol", "send-keys -t : -l carol"); err != nil {
 		t.Fatal(err)
@@ -51,7 +59,9 @@ func TestOwedBehindACut(t *testing.T) {
 	if owing := s.Owing(); !slices.Contains(owing, "bob") {
 		t.Errorf("nobody knows what became of bob's, and %v owe", owing)
 	}
-	if _, err := s.Control(t.Context()); err != nil { // somebody else goes on
+	let := make(chan struct{})
+	time.AfterFunc(300*time.Millisecond, func() { defer close(let); goOn() }) // while that is waited for
+	if _, err := s.Control(t.Context()); err != nil {                         // somebody else goes on
 		t.Fatal(err)
 	}
 	if !typed() {
@@ -61,11 +71,12 @@ func TestOwedBehindACut(t *testing.T) {
 		t.Errorf("bob's is written, %v, and typed: %v", err, typed())
 	}
 	<-cut
+	<-let
 }
 
 // What still waits for a hook when its connection is closed is never done.
 func TestClosedBehindAHook(t *testing.T) {
-	s, c := hooked(t)
+	s, c, goOn := hooked(t)
 	if _, err := c.SendOf("bob", "send-keys -t : -l carol", "send-keys -t : -l -- -bob"); err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +87,7 @@ func TestClosedBehindAHook(t *testing.T) {
 	if err := s.Written(t.Context(), "bob"); err != nil {
 		t.Error(err)
 	}
+	goOn()
 	run(t, s, "run-shell", "-d", "1.5", "true")
 	if screen := run(t, s, "capture-pane", "-p"); strings.Contains(screen, "bob") {
 		t.Errorf("it is typed when that is confirmed: %q", screen)
