@@ -83,7 +83,11 @@ func TestOpenHalf(t *testing.T) {
 					_ = os.WriteFile(closed+".goes", nil, 0o600) // else it is not waited for
 				}()
 			}
-			s := &Session{UID: 5, Rules: &Rules{Program: fakePAM(t, c.script), Wait: 2 * time.Second}}
+			wait := tmuxtest.Patience
+			if strings.Contains(c.script, "sleep") { // it is waited for to the end of that
+				wait = 2 * time.Second
+			}
+			s := &Session{UID: 5, Rules: &Rules{Program: fakePAM(t, c.script), Wait: wait}}
 			_, err := s.openByRules(tty, &branch{}, make(chan struct{}))
 			if err == nil || !strings.Contains(err.Error(), c.told) || errors.As(err, new(Unclosed)) != c.left {
 				t.Errorf("%v", err)
