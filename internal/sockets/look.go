@@ -68,6 +68,8 @@ type looker struct {
 	patience time.Duration
 	mute     map[uint32]int // by their accounts
 	holdUp   func(pid int)  // for tests: what the memory of a process has its reader wait for
+	// late says, for tests, which reader is held up; else it is by patience.
+	late func(pid string, since time.Time) bool
 	// running are the accounts that run something: their directories come first
 	// where there are too many.
 	running map[uint32]bool

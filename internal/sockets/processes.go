@@ -147,7 +147,7 @@ func (r *round) collect(ctx context.Context) []process {
 func (r *round) leave(ctx context.Context) {
 	for _, by := range r.readers {
 		does := by.doing.Load()
-		if does == nil || time.Since(does.since) < r.l.patience || !by.doing.CompareAndSwap(does, nil) {
+		if does == nil || !r.late(does) || !by.doing.CompareAndSwap(does, nil) {
 			continue
 		}
 		at := does.at
@@ -164,6 +164,14 @@ func (r *round) leave(ctx context.Context) {
 			r.begin(ctx, int(r.next.Add(1)-1), true)
 		}
 	}
+}
+
+// late reports whether who reads a process is held up.
+func (r *round) late(does *task) bool {
+	if r.l.late != nil {
+		return r.l.late(r.names[does.at], does.since)
+	}
+	return time.Since(does.since) >= r.l.patience
 }
 
 // vouched is vouches, for which nobody waits too long.

@@ -35,17 +35,35 @@ func crowdOf(t *testing.T, n int) *looker {
 	return l
 }
 
+// heldBy has who reads some of the processes be held up, and nobody else be taken for that, as who
+// only has to wait for a processor.
+func heldBy(l *looker, who func(pid int) bool, hold func()) {
+	var mu sync.Mutex
+	when := map[string]time.Time{}
+	l.holdUp = func(pid int) {
+		if !who(pid) {
+			return
+		}
+		mu.Lock()
+		when[fmt.Sprint(pid)] = time.Now()
+		mu.Unlock()
+		hold()
+	}
+	l.late = func(pid string, since time.Time) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		at, held := when[pid]
+		return held && !since.After(at) // who reads the rest of it has begun later
+	}
+}
+
 // TestProcessesThatHoldUp: whose memory lets its reader wait without end keeps nobody from
 // seeing the others, is seen itself but for what it said as it began, and is told of.
 func TestProcessesThatHoldUp(t *testing.T) {
 	l := crowdOf(t, 40)
 	end := make(chan struct{})
 	defer close(end)
-	l.holdUp = func(pid int) {
-		if pid%10 == 3 {
-			<-end
-		}
-	}
+	heldBy(l, func(pid int) bool { return pid%10 == 3 }, func() { <-end })
 	found, err := l.processes(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "13") || !strings.Contains(err.Error(), "does not let it be read") {
 		t.Errorf("it is not told: %v", err)
@@ -80,12 +98,7 @@ func TestProcessesHeldBefore(t *testing.T) {
 	end := make(chan struct{})
 	defer close(end)
 	var waits atomic.Int32
-	l.holdUp = func(pid int) {
-		if pid == 13 {
-			waits.Add(1)
-			<-end
-		}
-	}
+	heldBy(l, func(pid int) bool { return pid == 13 }, func() { waits.Add(1); <-end })
 	for range 3 {
 		found, err := l.processes(t.Context())
 		if len(found) != 20 || err == nil || !strings.Contains(err.Error(), "process 13 is not known") {
@@ -111,10 +124,7 @@ func TestProcessesThatLetGo(t *testing.T) {
 	// One is let go as soon as more are held up than there are readers: it was left by then.
 	var mu sync.Mutex
 	var held []chan struct{}
-	l.holdUp = func(pid int) {
-		if pid%40 != 3 {
-			return
-		}
+	heldBy(l, func(pid int) bool { return pid%40 == 3 }, func() {
 		let := make(chan struct{})
 		mu.Lock()
 		if held = append(held, let); len(held) > runtime.GOMAXPROCS(0) {
@@ -123,7 +133,7 @@ func TestProcessesThatLetGo(t *testing.T) {
 		}
 		mu.Unlock()
 		<-let
-	}
+	})
 	defer func() {
 		mu.Lock()
 		defer mu.Unlock()
