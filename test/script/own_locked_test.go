@@ -38,9 +38,7 @@ func TestLockdownStaysAtAnOwnPlace(t *testing.T) {
 	}
 	bob.Type("-and-there")
 	bob.WaitFor("here-and-there")
-	if !strings.HasPrefix(last(), " locked down by mwalice: in front") {
-		t.Errorf("the last line is %q", last())
-	}
+	tmuxtest.Eventually(t, func() bool { return strings.HasPrefix(last(), " locked down by mwalice: in front") }, "it is on the last line still")
 	// What is not in front of him any more goes, and nobody says that it is unlocked.
 	real := h.Server(host.Alice)
 	if out, err := real.Try("resize-pane", "-Z", "-t", "work:1.0"); err != nil {

@@ -21,7 +21,7 @@ func TestLookBackInOnePane(t *testing.T) {
 	h.Must(host.Alice, "new-session", "-d", "-s", "work", "-x", "80", "-y", "24", "exec cat")
 	s := h.Server(host.Alice)
 	s.Run("set-option", "-g", "status-position", "top", ";", "set-option", "-g", "mode-keys", "vi", ";",
-		"set-option", "-g", "status-right", "")
+		"set-option", "-g", "status-right", "", ";", "set-option", "-g", "automatic-rename", "off")
 	right := s.Run("split-window", "-h", "-t", "work", "-P", "-F", "#{pane_id}", "seq -f 'right %g' 100; printf '\\033[?25l'; exec cat")
 	tmuxtest.Eventually(t, func() bool { return strings.Contains(s.Run("capture-pane", "-p", "-t", right), "right 100") }, "the pane has printed")
 	h.Must(host.Alice, "send-keys", "-t", "work:0.0", "left-pane", "Enter")
