@@ -71,7 +71,7 @@ func TestLookBackInOnePane(t *testing.T) {
 	tmuxtest.Eventually(t, func() bool { return slices.Equal(alice.Screen(), carol.Screen()) }, "the notice has gone")
 	carol.Type("\x02[/right 100\rw e\r")
 	text := "\x1b]52;c;" + base64.StdEncoding.EncodeToString([]byte("100")) + "\x07"
-	tmuxtest.Eventually(t, func() bool { return strings.Contains(string(carol.Bytes()), text) }, "carol's clipboard is told")
+	tmuxtest.Eventually(t, func() bool { return strings.Contains(string(carol.Bytes()), text) }, "carol's clipboard is told; she sees\n%v\nand alice\n%v", carol, alice)
 	tmuxtest.Eventually(t, func() bool { return slices.Equal(alice.Screen(), carol.Screen()) }, "they see the same in the end")
 	if strings.Contains(string(alice.Bytes()), "\x1b]52;c;") {
 		t.Error("alice's clipboard is told of carol's")
