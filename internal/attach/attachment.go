@@ -256,15 +256,16 @@ func (a *Attachment) leave(ctx context.Context) error {
 }
 
 // refused reports whether the attachment ended because a Gate or sink said so,
-// which may be before its Stop is called: then the person is told why.
+// which may be before its Stop is called: then the person is told why. What a Gate had no
+// answer to in time is such an end, the end of Run's own context is none.
 func refused(cause error) bool {
 	for _, ordinary := range []error{nil, ErrDetached, ErrStopped, ErrDisplayGone,
-		ErrTerminalGone, context.Canceled, context.DeadlineExceeded} {
+		ErrTerminalGone, context.Canceled} {
 		if errors.Is(cause, ordinary) {
 			return false
 		}
 	}
-	return true
+	return cause != context.DeadlineExceeded
 }
 
 // Stop ends the attachment: when it has returned, nothing that the person

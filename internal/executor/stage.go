@@ -112,6 +112,40 @@ func (s *seat) confirm(ctx context.Context) error {
 	return s.restage(ctx, s.full.Load())
 }
 
+// stillPause is how long it takes until a server is asked again that has not answered.
+const stillPause = 200 * time.Millisecond
+
+// assured is confirm for who has time. While the server, or what leads to it, does not answer, what
+// was drawn is held back and the person is told; it ends with an answer, with the server, with their
+// attachment or with their right to view.
+func (s *seat) assured() error {
+	for told := false; ; told = true {
+		err := s.confirm(s.ctx)
+		if !unanswered(err) || s.ctx.Err() != nil {
+			return err
+		}
+		if gone := s.unviewed(); gone != nil {
+			return gone
+		}
+		if !told {
+			s.att.Notice("waiting, and what is drawn is held back: " + err.Error())
+		}
+		select {
+		case <-time.After(stillPause):
+		case <-s.server.Done():
+			return err
+		case <-s.ctx.Done():
+			return err
+		}
+	}
+}
+
+// unanswered reports whether a question has no answer and may have one when it is asked again: it came to no
+// end in time, or the connection it went over was cut for somebody else.
+func unanswered(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, control.ErrNotExecuted) || errors.Is(err, control.ErrUnknownOutcome)
+}
+
 // patience bounds waits that are many and short. A deadline of its own for each, set
 // and taken back, would cost more than the wait: each may last keyTime at least, and
 // twice that at most.

@@ -80,7 +80,7 @@ func (g gate) Output(deliver func() error) error {
 		if err := s.unviewed(); err != nil { // tmux has nothing to say to that
 			return err
 		}
-		if err := s.confirm(s.ctx); err != nil {
+		if err := s.assured(); err != nil {
 			return s.unseen(err)
 		}
 		err := s.live.Do(s.stage.Load().view, func() error {

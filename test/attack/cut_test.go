@@ -43,7 +43,7 @@ func links(t *testing.T, h *host.Host, server host.Server, each func(fd int, ino
 	t.Helper()
 	// tmux listens where it believes its socket to be.
 	bound := filepath.Join(h.Doors, "in-"+filepath.Base(filepath.Dir(server.Socket)), "s")
-	descriptors(t, h.PID(), func(fd int) {
+	descriptors(t, h.Daemon(), func(fd int) {
 		var st unix.Stat_t
 		peer, err := unix.Getpeername(fd)
 		a, ok := peer.(*unix.SockaddrUnix)
