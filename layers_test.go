@@ -86,7 +86,6 @@ var beside = map[string]string{
 	"internal/hostconf/hostcheck -> internal/hostconf/hostfile": "what is tried is what a host's files say",
 	"internal/trusted -> internal/way":                          "whose a file is goes by all that leads to it",
 	"internal/trusted -> internal/accounts":                     "a group is one account's alone by the files",
-	"internal/siblings -> internal/way":                         "whose a file is goes by all that leads to it",
 	"internal/siblings -> internal/trusted":                     "what has our rights is nobody else's to change",
 	"internal/identity -> internal/procfs":                      "who connects is a process",
 	"internal/identity -> internal/tmux":                        "panes are named by their ids",
