@@ -24,6 +24,7 @@ import (
 	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/server/sshd"
+	"github.com/muxward/muxward/internal/trusted"
 )
 
 // maxRevokedFile bounds one of what was revoked.
@@ -274,16 +275,7 @@ func readKept(path string, limit int64, fits func(string, fs.FileInfo) error) ([
 // kept refuses what others could have written: whoever lists keys says who people
 // are.
 func kept(path string, info fs.FileInfo) error {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	switch {
-	case !ok:
-		return fmt.Errorf("%s: its owner cannot be told", path)
-	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%s may be written by others (mode %04o): chmod go-w %s", path, info.Mode().Perm(), path)
-	case st.Uid != 0 && st.Uid != uint32(os.Geteuid()):
-		return fmt.Errorf("%s belongs to uid %d, and not to root or to the account that muxward runs as: chown it", path, st.Uid)
-	}
-	return nil
+	return trusted.Root().And(uint32(os.Geteuid()), "the account that muxward runs as").Info(path, info, trusted.Itself)
 }
 
 // keysOf reads the directory of NAME.keys. One person's broken file takes nobody
