@@ -63,7 +63,11 @@ func TestOwners(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = NewEngine(dir)
-			if os.Geteuid() != 0 && c.name != "a symlink in a circle" {
+			switch {
+			case os.Geteuid() == 0:
+			case c.name == "a symlink in a circle": // the way is not looked at
+				c.want = "too many levels of symbolic links"
+			default:
 				c.want = ""
 			}
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
