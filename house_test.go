@@ -88,8 +88,9 @@ func TestVersionsRunsAll(t *testing.T) {
 }
 
 // TestSkipsAreCounted: a test that is left out is told of, so none skips in a
-// way that nobody counts.
+// way that nobody counts. Without tmuxtest.Main one that is left out fails.
 func TestSkipsAreCounted(t *testing.T) {
+	skips, counts := map[string]string{}, map[string]bool{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "tmuxtest") {
 			return filepath.SkipDir
@@ -102,11 +103,18 @@ func TestSkipsAreCounted(t *testing.T) {
 			return err
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
+			if d, is := n.(*ast.FuncDecl); is && d.Name.Name == "TestMain" {
+				counts[filepath.Dir(path)] = true
+			}
 			s, ok := n.(*ast.SelectorExpr) // called or not: f := t.Skip is one, too
 			if !ok {
 				return true
 			}
 			x, _ := s.X.(*ast.Ident)
+			if x != nil && x.Name == "tmuxtest" && (s.Sel.Name == "Skip" || s.Sel.Name == "Missing") && strings.HasSuffix(path, "_test.go") {
+				skips[filepath.Dir(path)] = path
+				return true
+			}
 			testing := x != nil && (x.Name == "t" || x.Name == "b" || x.Name == "f" || x.Name == "tb")
 			if s.Sel.Name == "Skipf" || s.Sel.Name == "SkipNow" || s.Sel.Name == "Skip" && testing {
 				t.Errorf("%s skips without tmuxtest.Skip: it would not be counted", path)
@@ -117,6 +125,11 @@ func TestSkipsAreCounted(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for dir, path := range skips {
+		if !counts[dir] {
+			t.Errorf("%s skips, and in its package is no func TestMain(m *testing.M) { os.Exit(tmuxtest.Main(m)) }: it would fail", path)
+		}
 	}
 }
 

@@ -164,6 +164,7 @@ func TestSSHTOTPPlaces(t *testing.T) {
 	for name, prepare := range map[string]func(path string) error{
 		"a directory of another's": func(path string) error { return os.Chown(filepath.Dir(path), 65533, 65533) },
 		"one that others write to": func(path string) error { return os.Chmod(filepath.Dir(path), 0o777) },
+		"a sticky one":             func(path string) error { return os.Chmod(filepath.Dir(path), os.ModeSticky|0o777) },
 		"a file of another's": func(path string) error {
 			return errors.Join(os.WriteFile(path, nil, 0o600), os.Chown(path, 65533, 65533))
 		},

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/trusted"
 )
 
 // disk is the log's directory, and file a file in it: what the log needs of
@@ -79,8 +81,14 @@ func (d *osDisk) take() error {
 	if err := unix.Fstat(d.fd, &st); err != nil {
 		return &os.PathError{Op: "stat", Path: d.path, Err: err}
 	}
-	if st.Mode&0o022 != 0 {
-		return fmt.Errorf("%s: others may write there (mode %04o); chmod it to 0700", d.path, st.Mode&0o7777)
+	err := trusted.Said(trusted.Us().Held(d.fd, d.path, trusted.Itself), func(f *trusted.Fault) error {
+		if f.Why == trusted.Owner {
+			return fmt.Errorf("%s belongs to uid %d, who could change the log; chown it, or give another --state", d.path, f.UID)
+		}
+		return fmt.Errorf("%s: others may write there (mode %04o); chmod it to 0700", d.path, f.Bits())
+	})
+	if err != nil {
+		return err
 	}
 	d.self = fileInfo{dev: st.Dev, ino: st.Ino}
 	return d.lockWith(unix.Flock)

@@ -222,11 +222,24 @@ func TestDirectoryOthersCanWriteIsRefused(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o777); err != nil {
+	for _, mode := range []os.FileMode{0o777, 0o702, 0o770, os.ModeSticky | 0o777} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "others may write there") {
+			t.Errorf("with mode %v: %v", mode, err)
+		}
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), Options{Dir: dir}); err == nil {
-		t.Error("opened")
+	if os.Geteuid() == 0 {
+		if err := os.Chown(dir, 4242, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "belongs to uid 4242") {
+			t.Errorf("another's: %v", err)
+		}
 	}
 	link := dir + "-link"
 	if err := os.Symlink(t.TempDir(), link); err != nil {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/accounts"
+	"github.com/muxward/muxward/internal/trusted"
 )
 
 // MaxFile is how large such a file may be.
@@ -63,19 +64,18 @@ func Read(account accounts.Account) ([]byte, error) {
 	return data, err
 }
 
-// keptBy refuses what others than an account and root could have written.
+// keptBy refuses what others than an account and root could have written. A file with another name is refused as
+// well, which is another question: the account may have linked to somebody's that is not theirs to show.
 func keptBy(fd int, name string, uid uint32) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return &fs.PathError{Op: "stat", Path: name, Err: err}
 	}
-	switch {
-	case st.Uid != 0 && st.Uid != uid:
-		return fmt.Errorf("%s belongs to uid %d, not to the account or root", name, st.Uid)
-	case st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink != 1:
+	if err := trusted.Root().And(uid, "the account").Held(fd, name, trusted.Itself); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink != 1 {
 		return fmt.Errorf("%s has %d names: it may be somebody else's, who is not asked", name, st.Nlink)
-	case st.Mode&0o022 != 0:
-		return fmt.Errorf("%s may be written by others (mode %04o): chmod go-w %s", name, st.Mode&0o7777, name)
 	}
 	return nil
 }

@@ -34,6 +34,8 @@ func TestReadAccountFile(t *testing.T) {
 	}{
 		"as it should be":     {func(_, _, _ string) error { return nil }, ""},
 		"a home of everybody": {func(home, _, _ string) error { return os.Chmod(home, 0o777) }, "may be written by others"},
+		"a home like /tmp":    {func(home, _, _ string) error { return os.Chmod(home, os.ModeSticky|0o777) }, "may be written by others"},
+		"another name":        {func(home, _, file string) error { return os.Link(file, home+"/another") }, "has 2 names"},
 		"a group's directory": {func(_, dir, _ string) error { return os.Chmod(dir, 0o770) }, "may be written by others"},
 		"a group's file":      {func(_, _, file string) error { return os.Chmod(file, 0o620) }, "may be written by others"},
 		"no file":             {func(_, _, file string) error { return os.Remove(file) }, "no such file"},

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/activation"
 	"github.com/muxward/muxward/internal/audit"
 	"github.com/muxward/muxward/internal/authkeys"
@@ -29,7 +31,7 @@ import (
 	"github.com/muxward/muxward/internal/sandbox"
 	"github.com/muxward/muxward/internal/server/sshd"
 	"github.com/muxward/muxward/internal/siblings"
-	"github.com/muxward/muxward/internal/way"
+	"github.com/muxward/muxward/internal/trusted"
 )
 
 // helperTime is how long muxward-helper may take for what is asked of it as muxward
@@ -264,7 +266,7 @@ func (d *daemon) ownState() error {
 		return fmt.Errorf("the state directory %s is uid %d's, and root writes nothing there: put account: NAME into the configuration again; "+
 			"to have muxward run as root, muxward setup --separated=false takes it out and has the state given back first", d.config.State, st.Uid)
 	}
-	if err := noOthers(d.config.State); err != nil {
+	if err := noOthers(d.config.State, accounts.System()); err != nil {
 		return fmt.Errorf("the state directory %s: %w; another one, by --state, knows nothing of what was revoked", d.config.State, err)
 	}
 	if !root {
@@ -273,26 +275,25 @@ func (d *daemon) ownState() error {
 	return holder.KeysBack(d.config.State)
 }
 
-// noOthers refuses a directory that others than root and we can change, or put another one in the place of. Our own
-// group may write there: many accounts have one that is theirs alone, and a umask by that.
-func noOthers(dir string) error {
-	_, err := way.Walk(dir, func(at string, info fs.FileInfo, rest string) error {
-		st, ok := info.Sys().(*syscall.Stat_t)
-		last := strings.Trim(rest, "/.") == ""
-		switch {
-		case !ok || st.Uid != 0 && st.Uid != uint32(os.Geteuid()), last && info.IsDir() && st.Uid != uint32(os.Geteuid()):
-			return fmt.Errorf("%s is another account's", at)
-		case info.Mode()&fs.ModeSymlink != 0, info.Mode()&fs.ModeSticky != 0 && !last: // others rename nothing there
-			return nil
-		case info.Mode()&0o002 != 0, info.Mode()&0o020 != 0 && st.Gid != uint32(os.Getegid()):
-			return fmt.Errorf("%s may be written by others (mode %04o): look at what is in it, and chmod go-w %s", at, info.Mode().Perm(), at)
+// noOthers refuses a directory that others than root and we can change, or put another one in the place of. A group
+// may write there that is one account's alone, ours or root's: many accounts have one, and a umask by that.
+func noOthers(dir string, files accounts.Files) error {
+	real, err := trusted.Us().Groups(files).Way(dir, trusted.Itself)
+	if err == nil {
+		var st unix.Stat_t
+		if err := unix.Lstat(real, &st); err != nil || st.Uid != uint32(os.Geteuid()) {
+			return cmp.Or(err, fmt.Errorf("%s is another account's", real)) // root's, that is
 		}
-		if n, err := unix.Lgetxattr(at, "system.posix_acl_access", nil); info.Mode()&0o020 != 0 && err == nil && n > 0 {
-			return fmt.Errorf("%s may be written by others, by its access list: see getfacl %s", at, at) // whose rights the bits of the group bound
+	}
+	return trusted.Said(err, func(f *trusted.Fault) error {
+		switch f.Why {
+		case trusted.Owner, trusted.Link:
+			return fmt.Errorf("%s is another account's", f.At)
+		case trusted.Everybody:
+			return fmt.Errorf("%s may be written by others (mode %04o): look at what is in it, and chmod go-w %[1]s", f.At, f.Bits())
 		}
 		return nil
 	})
-	return err
 }
 
 // nobodysAccount refuses to run beside a helper as somebody's account: they would be muxward.

@@ -3,12 +3,14 @@ package daemon
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/privsep"
@@ -104,11 +106,36 @@ func TestStateWithAnAccessList(t *testing.T) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	if err := noOthers(state); err == nil || !strings.Contains(err.Error(), "by its access list") {
+	if err := noOthers(state, accounts.System()); err == nil || !strings.Contains(err.Error(), "by its access list") {
 		t.Errorf("it is taken: %v", err)
 	}
-	if err := errors.Join(unix.Removexattr(state, "system.posix_acl_access"), noOthers(state)); err != nil {
+	if err := errors.Join(unix.Removexattr(state, "system.posix_acl_access"), noOthers(state, accounts.System())); err != nil {
 		t.Errorf("without: %v", err)
+	}
+}
+
+// Our own group may write there only if it is ours alone: some accounts have one that everybody has.
+func TestStateOfAGroup(t *testing.T) {
+	state := t.TempDir() + "/state"
+	me, mine := os.Geteuid(), os.Getegid()
+	if err := mkdir(state, 0o770, me, mine); err != nil {
+		t.Fatal(err)
+	}
+	files := accounts.Files{Passwd: t.TempDir() + "/passwd", Group: t.TempDir() + "/group"}
+	if me != 0 { // what is root's we do not write to
+		if err := noOthers("/usr", files); err == nil || !strings.Contains(err.Error(), "/usr is another account's") {
+			t.Errorf("a directory of root's: %v", err)
+		}
+	}
+	for members, want := range map[string]string{"": "", "x": "", "x,y": "may be written by others", "y": "may be written by others"} {
+		err := errors.Join(os.WriteFile(files.Passwd, fmt.Appendf(nil, "x:x:%d:%d::/:/bin/sh\n", me, mine), 0o644),
+			os.WriteFile(files.Group, fmt.Appendf(nil, "x:x:%d:%s\n", mine, members), 0o644))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := noOthers(state, files); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("a group with the members %q: %v", members, err)
+		}
 	}
 }
 

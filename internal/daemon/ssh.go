@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/activation"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/ctxlock"
@@ -24,6 +25,7 @@ import (
 	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/server/sshd"
+	"github.com/muxward/muxward/internal/trusted"
 )
 
 // maxRevokedFile bounds one of what was revoked.
@@ -247,8 +249,11 @@ func (s *sshDoor) read(path string, limit int64, parse func([]byte) ([]*identity
 	return parse(data)
 }
 
-// readKept reads a file that is kept as fits says.
+// readKept reads a file that is kept as fits says, and that nobody else can put another in the place of.
 func readKept(path string, limit int64, fits func(string, fs.FileInfo) error) ([]byte, error) {
+	if err := leads(path); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // what is no file is not waited for
 	if err != nil {
 		return nil, err
@@ -273,17 +278,18 @@ func readKept(path string, limit int64, fits func(string, fs.FileInfo) error) ([
 
 // kept refuses what others could have written: whoever lists keys says who people
 // are.
-func kept(path string, info fs.FileInfo) error {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	switch {
-	case !ok:
-		return fmt.Errorf("%s: its owner cannot be told", path)
-	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%s may be written by others (mode %04o): chmod go-w %s", path, info.Mode().Perm(), path)
-	case st.Uid != 0 && st.Uid != uint32(os.Geteuid()):
-		return fmt.Errorf("%s belongs to uid %d, and not to root or to the account that muxward runs as: chown it", path, st.Uid)
-	}
-	return nil
+func kept(path string, info fs.FileInfo) error { return keepers().Info(path, info, trusted.Itself) }
+
+// leads refuses a path on whose way others could put something: a file of ours in the place of another one, such
+// as an empty one in that of what is revoked. There a group may write that is one account's alone, as in homes.
+// What the path leads to is judged by who opens it.
+func leads(path string) error {
+	_, err := keepers().Groups(accounts.System()).Way(path, trusted.Apart)
+	return err
+}
+
+func keepers() trusted.Who {
+	return trusted.Root().And(uint32(os.Geteuid()), "the account that muxward runs as")
 }
 
 // keysOf reads the directory of NAME.keys. One person's broken file takes nobody
@@ -294,7 +300,11 @@ func (s *sshDoor) keysOf(set *policy.Set) (keys []*identity.SSHKey, broken map[s
 	if dir == "" {
 		return nil, nil, nil, nil
 	}
-	info, err := os.Stat(dir)
+	var info fs.FileInfo
+	err = leads(dir)
+	if err == nil {
+		info, err = os.Stat(dir)
+	}
 	if err == nil {
 		err = kept(dir, info)
 	}

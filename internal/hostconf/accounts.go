@@ -71,35 +71,6 @@ func AccountOf(name string, o Options) (uint32, error) {
 	return x.uid, nil
 }
 
-// OwnGroup reports whether a group of this machine is that of one account alone: it has nobody
-// else in it, by the machine's own files.
-func OwnGroup(uid, gid uint32) bool {
-	passwd, err1 := os.ReadFile("/etc/passwd")
-	group, err2 := os.ReadFile("/etc/group")
-	return err1 == nil && err2 == nil && ownGroup(string(passwd), string(group), uid, gid)
-}
-
-func ownGroup(passwd, group string, uid, gid uint32) bool {
-	name, of := "", strconv.FormatUint(uint64(gid), 10)
-	for line := range strings.SplitSeq(passwd, "\n") {
-		p := strings.Split(line, ":")
-		if len(p) != 7 || p[3] != of {
-			continue
-		}
-		if name != "" || p[2] != strconv.FormatUint(uint64(uid), 10) {
-			return false
-		}
-		name = p[0]
-	}
-	for line := range strings.SplitSeq(group, "\n") {
-		p := strings.Split(line, ":")
-		if len(p) == 4 && p[2] == of && (p[0] != name || p[3] != "" && p[3] != name) {
-			return false
-		}
-	}
-	return name != ""
-}
-
 // text reads a file of the tree that need not be a file of ours, such as passwd.
 func (t *tree) text(path string) ([]byte, error) {
 	dir, name, err := t.parent(path)

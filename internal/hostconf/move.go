@@ -303,7 +303,7 @@ func (h *host) setDir(path string, was, want fact) error {
 // open reports whether others than those whose word counts could put something into a
 // directory.
 func (h *host) open(f fact, owner uint32) bool {
-	return (f.Mode&0o022 != 0 || f.UID != 0 && f.UID != h.tree.uid && f.UID != owner) && !teeth.Out(teeth.HostPath)
+	return !h.tree.only(f, owner) && !teeth.Out(teeth.HostPath)
 }
 
 // removeDir removes an empty directory.

@@ -296,7 +296,7 @@ func (p *planner) compare(ctx context.Context, c *Change) (err error) {
 
 // theirs reports whether only those could write into a file whose content is kept who may.
 func (p *planner) theirs(c *Change) bool {
-	return c.before.Mode&0o022 == 0 && (c.before.UID == 0 || c.before.UID == p.h.tree.uid || c.before.UID == c.want.UID) || teeth.Out(teeth.HostPath)
+	return p.h.tree.only(c.before, c.want.UID) || teeth.Out(teeth.HostPath)
 }
 
 // strange names something in a directory of which the state does not say all that counts.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/teeth"
+	"github.com/muxward/muxward/internal/trusted"
 )
 
 // tree is the directory that stands for /. Everything is done by descriptors of
@@ -123,18 +124,24 @@ func (t *tree) ours(dir *os.File, strict bool) error {
 	if t.mending[dir.Name()] || teeth.Out(teeth.HostPath) {
 		return nil
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(dir.Fd()), &st); err != nil {
-		return fmt.Errorf("%s: %w", dir.Name(), err)
+	use := trusted.Through
+	if strict {
+		use = trusted.Itself
 	}
-	if st.Uid != 0 && st.Uid != t.uid {
-		return refused{fmt.Errorf("%s belongs to uid %d, who could put another file in the place of ours: chown it to root", dir.Name(), st.Uid)}
-	}
-	if st.Mode&0o022 != 0 && (strict || st.Mode&unix.S_ISVTX == 0) {
-		return refused{fmt.Errorf("%s is writable for others (%04o), who could put another file in the place of ours: chmod go-w %s", dir.Name(), st.Mode&permBits, dir.Name())}
-	}
-	return nil
+	return trusted.Said(t.who().Held(int(dir.Fd()), dir.Name(), use), func(f *trusted.Fault) error {
+		if f.Why == trusted.Owner {
+			return refused{fmt.Errorf("%s belongs to uid %d, who could put another file in the place of ours: chown it to root", f.At, f.UID)}
+		}
+		return refused{fmt.Errorf("%s is writable for others (%04o), who could put another file in the place of ours: chmod go-w %[1]s", f.At, f.Bits())}
+	})
 }
+
+// only reports whether nobody but root, we and an account could write to what a fact is of.
+func (t *tree) only(f fact, owner uint32) bool {
+	return t.who().And(owner, "its account").Judge(trusted.Thing{UID: f.UID, GID: f.GID, Mode: f.Mode}, trusted.Itself) == nil
+}
+
+func (t *tree) who() trusted.Who { return trusted.Root().And(t.uid, "us") }
 
 // refused marks what is not touched as it cannot be trusted.
 type refused struct{ error }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/trusted"
 )
 
 // ReadTrusted reads a file of the tree in root that nobody but root and the caller may have
@@ -42,11 +44,13 @@ func ReadTrusted(root, path string, most int64) ([]byte, error) {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, refused{fmt.Errorf("%s is no regular file", at)}
 	}
-	if st.Uid != 0 && st.Uid != t.uid {
-		return nil, refused{fmt.Errorf("%s belongs to uid %d, who may write anything into it: chown it to root", at, st.Uid)}
-	}
-	if st.Mode&0o022 != 0 {
-		return nil, refused{fmt.Errorf("%s is writable for others (%04o): chmod go-w %s", at, st.Mode&permBits, at)}
+	if err := trusted.Said(t.who().Held(fd, at, trusted.Itself), func(f *trusted.Fault) error {
+		if f.Why == trusted.Owner {
+			return refused{fmt.Errorf("%s belongs to uid %d, who may write anything into it: chown it to root", at, f.UID)}
+		}
+		return refused{fmt.Errorf("%s is writable for others (%04o): chmod go-w %[1]s", at, f.Bits())}
+	}); err != nil {
+		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(data)) > most {
@@ -72,6 +76,7 @@ func OpenOwn(root, path string) (*os.Root, error) {
 	if err := unix.Fstat(int(d.Fd()), &st); err != nil {
 		return nil, &os.PathError{Op: "stat", Path: d.Name(), Err: err}
 	}
+	// Not even root's will do, and nobody else is to read there: this is more than a question of who may change it.
 	if st.Uid != t.uid || st.Mode&0o777 != 0o700 {
 		return nil, refused{fmt.Errorf("%s belongs to uid %d and has mode %04o: it has to be uid %d's, with mode 0700", d.Name(), st.Uid, st.Mode&permBits, t.uid)}
 	}

@@ -105,20 +105,3 @@ func TestOpenOwn(t *testing.T) {
 		}
 	}
 }
-
-func TestOwnGroup(t *testing.T) {
-	passwd := "root:x:0:0::/:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\nbob:x:1001:1001::/home/bob:/bin/sh\ncarol:x:1002:1001::/home/carol:/bin/sh\n"
-	group := "root:x:0:\nalice:x:1000:\nbob:x:1001:\ndev:x:1003:\n"
-	for _, c := range []struct {
-		uid, gid uint32
-		group    string
-		want     bool
-	}{
-		{0, 0, group, true}, {0, 0, "root:x:0:root\n", true}, {0, 0, "root:x:0:bob\n", false},
-		{1000, 1000, group, true}, {1000, 1000, group + "alice:x:1000:bob\n", false}, {1001, 1001, group, false}, {1000, 1003, group, false}, {1002, 1001, group, false}, {1000, 1001, group, false},
-	} {
-		if got := ownGroup(passwd, c.group, c.uid, c.gid); got != c.want {
-			t.Errorf("%d of %d: %v", c.gid, c.uid, got)
-		}
-	}
-}

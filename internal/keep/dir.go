@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/trusted"
 )
 
 // openDir opens a directory and nothing else: no symlink is followed in any
@@ -162,23 +164,17 @@ func makeRoot(path string, mode uint32) (*os.File, error) {
 }
 
 // checkAncestors makes sure that nobody but root and we can replace a part of
-// the path: each is root's or ours, and writable for others only if sticky.
+// the path, which has no symlink in it.
 func checkAncestors(path string) error {
-	for p := filepath.Dir(path); ; p = filepath.Dir(p) {
-		var st unix.Stat_t
-		if err := unix.Lstat(p, &st); err != nil {
-			return err
+	return trusted.Said(trusted.Us().Straight(filepath.Dir(path), trusted.Through), func(f *trusted.Fault) error {
+		switch f.Why {
+		case trusted.Owner, trusted.Link:
+			return fmt.Errorf("%s above it belongs to uid %d, who could replace it; use another directory", f.At, f.UID)
+		case trusted.Everybody, trusted.Group:
+			return fmt.Errorf("%s above it is writable for others, who could replace it; use another directory or chmod go-w %[1]s", f.At)
 		}
-		if st.Uid != 0 && st.Uid != uint32(os.Geteuid()) {
-			return fmt.Errorf("%s above it belongs to uid %d, who could replace it; use another directory", p, st.Uid)
-		}
-		if st.Mode&0o022 != 0 && st.Mode&unix.S_ISVTX == 0 {
-			return fmt.Errorf("%s above it is writable for others, who could replace it; use another directory or chmod go-w %s", p, p)
-		}
-		if p == "/" {
-			return nil
-		}
-	}
+		return nil
+	})
 }
 
 // subdir makes or checks a directory of ours inside one of ours.

@@ -53,6 +53,14 @@ func TestRootsRefused(t *testing.T) {
 			t.Logf("%s: %v", what, err)
 		}
 	}
+	if err := errors.Join(os.Mkdir(dir+"/sticky", 0o700), os.Chmod(dir+"/sticky", os.ModeSticky|0o777)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := makeRoot(dir+"/sticky/r", 0o711); err != nil {
+		t.Errorf("in a directory like /tmp: %v", err)
+	} else {
+		_ = r.Close()
+	}
 	if asRoot() {
 		if err := errors.Join(os.Mkdir(dir+"/theirs", 0o755), os.Chown(dir+"/theirs", otherUID, otherUID)); err != nil {
 			t.Fatal(err)

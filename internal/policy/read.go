@@ -103,8 +103,9 @@ func readOnce(dir string, own owners, r *report) []source {
 	case !st.IsDir():
 		r.add(Problem{Text: dir + " is no directory", Hint: "give the directory that holds people.yaml"})
 		return nil
-	case st.Mode()&0o002 != 0:
-		r.add(Problem{Text: dir + " may be written by everybody", Hint: "chmod o-w " + dir})
+	}
+	if err := own.file(st); err != nil {
+		r.add(Problem{Text: dir + " " + err.Error()})
 		return nil
 	}
 	entries, err := os.ReadDir(dir)
@@ -122,7 +123,14 @@ func readOnce(dir string, own owners, r *report) []source {
 			r.add(Problem{Text: fmt.Sprintf("more than %d files", maxFiles)})
 			return files
 		}
-		data, err := readFile(filepath.Join(dir, e.Name()), own)
+		at := filepath.Join(dir, e.Name())
+		var data []byte
+		if e.Type()&fs.ModeSymlink != 0 { // the way to dir is looked at, and this one leads elsewhere
+			err = own.way(at)
+		}
+		if err == nil {
+			data, err = readFile(at, own)
+		}
 		if err != nil {
 			r.add(Problem{File: e.Name(), Text: plain(err)})
 			continue
@@ -212,11 +220,11 @@ func readFile(path string, own owners) ([]byte, error) {
 		return nil, err
 	case !st.Mode().IsRegular():
 		return nil, errors.New("is no plain file")
-	case st.Mode()&0o002 != 0:
-		return nil, errors.New("may be written by everybody; chmod o-w")
-	case own.file(st) != nil:
-		return nil, own.file(st)
-	case st.Size() > maxFile:
+	}
+	if err := own.file(st); err != nil {
+		return nil, err
+	}
+	if st.Size() > maxFile {
 		return nil, tooLarge()
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))

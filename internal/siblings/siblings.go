@@ -6,9 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
-	"github.com/muxward/muxward/internal/way"
+	"github.com/muxward/muxward/internal/trusted"
 )
 
 // Find finds a program of this release: beside this program, or in libexec or
@@ -57,21 +56,16 @@ func CheckProgram(path string) error {
 	return CheckPath(path)
 }
 
-// CheckPath refuses a path whose file, or any directory above, others than root
-// and we can change.
+// CheckPath refuses a path whose file, or any directory above, others than root and we can change, or on which there
+// is a symbolic link: who has a path with links has it resolved first, or uses [Real].
 func CheckPath(path string) error {
-	for at := path; ; at = filepath.Dir(at) {
-		info, err := os.Lstat(at)
-		if err != nil {
-			return err
-		}
-		if err := ours(at, info); err != nil {
-			return err
-		}
-		if at == filepath.Dir(at) {
-			return nil
-		}
-	}
+	return said(trusted.Us().Straight(path, trusted.Itself))
+}
+
+// CheckAbove refuses a path in whose place others could put something by changing a directory above it. What is
+// there itself, if anything, is not looked at.
+func CheckAbove(path string) error {
+	return said(trusted.Us().Straight(filepath.Dir(path), trusted.Through))
 }
 
 // Real gives where a path leads, and refuses one on whose way there is anything that others than
@@ -80,34 +74,22 @@ func Real(path string) (string, error) {
 	if !filepath.IsAbs(path) {
 		return "", fmt.Errorf("%s: give the whole path", path)
 	}
-	at, err := way.Walk(path, func(at string, info fs.FileInfo, _ string) error {
-		if info.Mode()&fs.ModeSymlink == 0 {
-			return ours(at, info)
-		}
-		if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 && st.Uid != uint32(os.Geteuid()) {
-			return fmt.Errorf("%s is a link of somebody else's, neither root's nor ours; name the file itself", at)
+	at, err := trusted.Us().Way(path, trusted.Itself)
+	return at, said(err)
+}
+
+// said says why it matters.
+func said(err error) error {
+	const why = "what has our rights, or says what they are used for,"
+	return trusted.Said(err, func(f *trusted.Fault) error {
+		switch f.Why {
+		case trusted.Owner:
+			return fmt.Errorf("%s belongs to uid %d, not to root or us: %s has to be nobody else's", f.At, f.UID, why)
+		case trusted.Link:
+			return fmt.Errorf("%s is a link of somebody else's, neither root's nor ours; name the file itself", f.At)
+		case trusted.Everybody, trusted.Group:
+			return fmt.Errorf("%s may be written by others (mode %04o): %s may not; chmod go-w %[1]s", f.At, f.Bits(), why)
 		}
 		return nil
 	})
-	if err != nil {
-		return "", err
-	}
-	return at, CheckPath(at)
-}
-
-// ours refuses what others can change. In a directory with the sticky bit they cannot
-// move what is not theirs.
-func ours(path string, info fs.FileInfo) error {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	switch {
-	case !ok:
-		return fmt.Errorf("%s: its owner cannot be told", path)
-	case st.Uid != 0 && st.Uid != uint32(os.Geteuid()):
-		return fmt.Errorf("%s belongs to uid %d, not to root or us: what has our rights, or says what they are used for, has to be nobody else's", path, st.Uid)
-	case info.IsDir() && info.Mode()&fs.ModeSticky != 0:
-		return nil
-	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%s may be written by others (mode %04o): what has our rights, or says what they are used for, may not; chmod go-w %s", path, info.Mode().Perm(), path)
-	}
-	return nil
 }

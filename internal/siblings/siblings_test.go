@@ -43,6 +43,28 @@ func TestReal(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, real, err)
 		}
 	}
+	must(os.Mkdir(at("sticky"), 0o755))
+	must(os.Chmod(at("sticky"), os.ModeSticky|0o777))
+	must(os.WriteFile(at("sticky/ours"), nil, 0o600))
+	for name, good := range map[string]bool{
+		"ours/secret": true, "link": false, "ours/../ours/secret": true, "theirs/secret": false, "theirs/../ours/secret": false,
+		"sticky": false, "sticky/ours": true, "none": false,
+	} {
+		if err := CheckPath(dir + "/" + name); (err == nil) != good {
+			t.Errorf("the path %s: %v", name, err)
+		}
+	}
+	for name, good := range map[string]bool{"ours/none": true, "sticky/none": true, "theirs/none": false, "through/none": false} {
+		if err := CheckAbove(dir + "/" + name); (err == nil) != good {
+			t.Errorf("above %s: %v", name, err)
+		}
+	}
+	t.Chdir(at("theirs"))
+	must(os.Mkdir("in", 0o755))
+	t.Chdir("in")
+	if err := CheckPath("."); err == nil {
+		t.Error("a path that is not whole was taken, although somebody else can change what is above")
+	}
 	if _, err := Real("secret"); err == nil {
 		t.Error("a path that is not whole was taken")
 	}

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 
@@ -368,6 +369,69 @@ func TestSymlinkOnTheWay(t *testing.T) {
 	}
 	if _, err := Load(filepath.Join(at, "ours"), "h", true); err == nil || !strings.Contains(err.Error(), "theirs belongs to uid 4242") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A group that is its owner's alone may write, as where everybody has one and a umask by that.
+func TestFilesOfAGroup(t *testing.T) {
+	good := base(t, map[string]string{"host.yaml": "schema: 1\n"})
+	mine := accounts.System().Alone()(uint32(os.Geteuid()), uint32(os.Getegid()))
+	for _, at := range []string{good, filepath.Join(good, "host.yaml"), filepath.Dir(good)} {
+		if err := errors.Join(os.Chown(at, -1, os.Getegid()), os.Chmod(at, 0o775)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(good, "h", true); (err == nil) != mine || err != nil && !errors.Is(err, ErrOpen) {
+			t.Errorf("%s: %v, and the group is ours alone: %v", at, err, mine)
+		}
+	}
+}
+
+// The files may be those of who calls sudo, and of nobody else.
+func TestFilesOfWhoCallsSudo(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "files of others are root's to make")
+	}
+	good := base(t, map[string]string{"host.yaml": "schema: 1\n"})
+	if err := errors.Join(os.Chown(good, 4242, 4242), os.Chown(filepath.Join(good, "host.yaml"), 4242, 4242)); err != nil {
+		t.Fatal(err)
+	}
+	for uid, want := range map[string]string{"4242": "", "": "belongs to uid 4242", "4243": "belongs to uid 4242", "x": "belongs to uid 4242"} {
+		t.Setenv("SUDO_UID", uid)
+		if _, err := Load(good, "h", true); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("SUDO_UID=%s: %v", uid, err)
+		}
+	}
+}
+
+// A symlink in the directory leads only where nobody else could put something.
+func TestSymlinkInside(t *testing.T) {
+	for _, link := range []struct{ at, to, open string }{
+		{"policy/grants.yaml", "../shared/grants.yaml", "shared"},
+		{"policy", "far/policy", "far"},
+		{"none", "far/none", "far"}, // the list is of somebody else's making, too
+		{"hosts", "far/hosts", "far"},
+	} {
+		dir := "policy"
+		if link.at == "none" {
+			dir = link.at
+		}
+		good := base(t, map[string]string{"policy/people.yaml": "people: {}\n", "policy/grants.yaml": "grants: []\n", "hosts/h.yaml": "{}\n", "none/readme": "", "host.yaml": "schema: 1\npolicy: {directory: " + dir + "}\n"})
+		if _, err := Load(good, "h", true); err != nil {
+			t.Fatal(err)
+		}
+		to := filepath.Join(good, filepath.Dir(link.at), link.to)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.Rename(filepath.Join(good, link.at), to), os.Symlink(link.to, filepath.Join(good, link.at))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(good, "h", true); err != nil {
+			t.Errorf("%s, while nobody else can change where it leads: %v", link.at, err)
+		}
+		if err := os.Chmod(filepath.Join(good, link.open), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(good, "h", true); !errors.Is(err, ErrOpen) || !strings.Contains(err.Error(), "/"+link.open+":") {
+			t.Errorf("%s leads through a directory of everybody's: %v", link.at, err)
+		}
 	}
 }
 

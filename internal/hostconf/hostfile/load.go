@@ -10,15 +10,15 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"syscall"
 
 	"go.yaml.in/yaml/v4"
 	"golang.org/x/sys/unix"
 
-	"github.com/muxward/muxward/internal/hostconf"
+	"github.com/muxward/muxward/internal/accounts"
 	"github.com/muxward/muxward/internal/policy"
-	"github.com/muxward/muxward/internal/way"
+	"github.com/muxward/muxward/internal/trusted"
 )
 
 const (
@@ -58,6 +58,7 @@ var ErrOpen = errors.New("others may write to it")
 type tree struct {
 	*os.Root
 	strict bool // refuses what others may write to
+	who    trusted.Who
 	n      int
 	beside map[string][]string // the files of profiles of each layer
 }
@@ -74,8 +75,8 @@ func Load(dir, name string, strict bool) (*Found, error) {
 		return nil, fmt.Errorf("%w; muxward host init DIR writes a first directory", err)
 	}
 	defer root.Close()
-	t := &tree{Root: root, strict: strict, beside: map[string][]string{}}
-	if err := errors.Join(t.way(dir), t.check(".")); err != nil {
+	t := &tree{Root: root, strict: strict, who: believed(), beside: map[string][]string{}}
+	if err := t.check("."); err != nil {
 		return nil, err
 	}
 	r := newReader()
@@ -338,6 +339,9 @@ func (t *tree) read(name string) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if err := t.way(name); err != nil {
+		return nil, err
+	}
 	f, err := t.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO keeps nobody waiting
 	if err != nil {
 		return nil, err
@@ -350,7 +354,7 @@ func (t *tree) read(name string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is no regular file", name)
 	}
-	if err := t.trusted(name, f, info); err != nil {
+	if err := t.trusted(name, f); err != nil {
 		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -365,92 +369,54 @@ func (t *tree) check(dir string) error {
 	if !t.strict {
 		return nil
 	}
+	if err := t.way(dir); err != nil {
+		return err
+	}
 	d, err := t.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	info, err := d.Stat()
-	if err != nil {
-		return err
-	}
-	return t.trusted(dir, d, info)
+	return t.trusted(dir, d)
 }
 
-// way refuses a directory in whose place others can put another one.
-func (t *tree) way(dir string) error {
+// way refuses what others can put another in the place of. Symlinks on the way have to be of those who
+// could have anything applied, as has where they lie and lead through. What the way leads to is looked at by who opens it.
+func (t *tree) way(name string) error {
 	if !t.strict {
 		return nil
 	}
-	// The directory itself is looked at by who opens it; symlinks on the way to it have to be of
-	// those who could have anything applied, as has where they lie.
-	_, err := way.Walk(dir, func(at string, info fs.FileInfo, rest string) error {
-		switch st, ok := info.Sys().(*syscall.Stat_t); {
-		case info.Mode()&fs.ModeSymlink == 0 && strings.Trim(rest, "/") == "":
-			return nil
-		case info.Mode()&fs.ModeSymlink == 0:
-			return t.onWay(at)
-		case ok:
-			return whose(at, st)
-		}
-		return nil
-	})
-	return err
-}
-
-// onWay refuses a directory on the way in which others can rename.
-func (t *tree) onWay(at string) error {
-	d, err := os.Open(at)
-	if err != nil {
-		return err
+	_, err := t.who.Way(t.Name()+"/"+name, trusted.Apart)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // who opens it says so
 	}
-	defer d.Close()
-	info, err := d.Stat()
-	if err != nil {
-		return err
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && info.Mode()&fs.ModeSticky != 0 {
-		return whose(at, st) // others may put something there, and not rename what is not theirs, unless the directory is
-	}
-	return t.trusted(at, d, info)
-}
-
-// alone reports whether the group that may write to something is that of its owner alone, as
-// where everybody has a group of their own.
-func alone(f *os.File, st *syscall.Stat_t) bool {
-	if n, err := unix.Fgetxattr(int(f.Fd()), "system.posix_acl_access", nil); err == nil && n > 0 || err != nil && err != unix.ENODATA && err != unix.ENOTSUP {
-		return false // the bits of the group bound what the list gives to others
-	}
-	return hostconf.OwnGroup(st.Uid, st.Gid)
+	return trusted.Said(err, words)
 }
 
 // trusted refuses what others may change: who applies these files as root would do what
 // they say.
-func (t *tree) trusted(name string, f *os.File, info fs.FileInfo) error {
+func (t *tree) trusted(name string, f *os.File) error {
 	if !t.strict {
 		return nil
 	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return fmt.Errorf("%s: cannot tell whose it is", name)
-	}
-	at := name
-	if !path.IsAbs(at) {
-		at = path.Join(t.Name(), name)
-	}
-	if info.Mode().Perm()&0o002 != 0 {
-		return fmt.Errorf("%s: %w: chmod o-w", at, ErrOpen)
-	}
-	if info.Mode().Perm()&0o020 != 0 && !alone(f, st) {
-		return fmt.Errorf("%s: %w, as its group or an access list says: chmod g-w", at, ErrOpen)
-	}
-	return whose(at, st)
+	return trusted.Said(t.who.Held(int(f.Fd()), path.Join(t.Name(), name), trusted.Itself), words)
 }
 
-// whose refuses what belongs to others than root, the caller, and who calls sudo.
-func whose(at string, st *syscall.Stat_t) error {
-	if st.Uid != 0 && int(st.Uid) != os.Geteuid() && fmt.Sprint(st.Uid) != os.Getenv("SUDO_UID") {
-		return fmt.Errorf("%s belongs to uid %d, who could have anything applied: it has to be root's, or that of who calls sudo", at, st.Uid)
+// believed are those who may have anything applied: root, the caller, and who calls sudo.
+func believed() trusted.Who {
+	who := trusted.Us()
+	if uid, err := strconv.ParseUint(os.Getenv("SUDO_UID"), 10, 32); err == nil {
+		who = who.And(uint32(uid), "who calls sudo")
 	}
-	return nil
+	return who.Groups(accounts.System())
+}
+
+func words(f *trusted.Fault) error {
+	switch {
+	case f.Why == trusted.Everybody:
+		return fmt.Errorf("%s: %w: chmod o-w", f.At, ErrOpen)
+	case f.Open():
+		return fmt.Errorf("%s: %w, as its group or an access list says: chmod g-w", f.At, ErrOpen)
+	}
+	return fmt.Errorf("%s belongs to uid %d, who could have anything applied: it has to be root's, or that of who calls sudo", f.At, f.UID)
 }

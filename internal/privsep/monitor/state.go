@@ -56,7 +56,7 @@ func prepare(s *setting) error {
 func (s *setting) realState() error {
 	up, err := filepath.EvalSymlinks(filepath.Dir(s.config.State))
 	if err == nil {
-		err = siblings.CheckPath(up)
+		err = siblings.CheckAbove(filepath.Join(up, filepath.Base(s.config.State)))
 	}
 	if err != nil {
 		return fmt.Errorf("above the state directory: %w", err)
