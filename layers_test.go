@@ -95,6 +95,7 @@ var beside = map[string]string{
 	"internal/identity -> internal/accounts":                    "who connects has an account",
 	"internal/pane -> internal/procfs":                          "what a session leaves behind are processes",
 	"internal/pane -> internal/teeth":                           "a control run takes a check out",
+	"internal/passed -> internal/teeth":                         "a control run takes a check out",
 }
 
 // forbidden is what the doors must never see, whatever their layer allows.

@@ -25,6 +25,7 @@ import (
 	"github.com/muxward/muxward/internal/guard"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/keyboard"
+	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -450,7 +451,7 @@ func (c *ctlListener) bind() (*net.UnixListener, error) {
 	if err := os.Remove(c.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: c.path, Net: "unix"})
+	l, err := passed.Listen(c.path)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // doorTime is how long a door may take to be opened or closed.
@@ -25,6 +26,7 @@ type Door struct {
 	path  string
 	uid   uint32
 
+	away   passed.Away // what nobody has accepted at l
 	mu     sync.Mutex
 	l      net.Listener // a *net.UnixListener
 	of     uint64       // the generation that l is of
@@ -74,10 +76,10 @@ func (d *Door) listen(f *os.File, generation uint64, first bool) error {
 		d.opened = true
 	}
 	if d.closed || stale {
-		return l.Close()
+		return d.away.Close(l)
 	}
 	if d.l != nil {
-		_ = d.l.Close()
+		_ = d.away.Close(d.l)
 	}
 	d.l, d.of = l, generation
 	return nil
@@ -97,7 +99,7 @@ func (d *Door) forget() bool {
 	}
 	d.closed = true
 	if d.l != nil {
-		_ = d.l.Close()
+		_ = d.away.Close(d.l)
 	}
 	return false
 }

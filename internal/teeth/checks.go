@@ -64,6 +64,7 @@ const (
 	Pressed      Check = "pressed"
 	Profiled     Check = "profiled"
 	Program      Check = "program"
+	Put          Check = "put"
 	Queue        Check = "queue"
 	Reach        Check = "reach"
 	ReachAs      Check = "reach_as"
@@ -103,7 +104,7 @@ func Checks() []Check {
 	return []Check{
 		Audited, Author, Away, Believed, Bounds, Budget, Bundle, Certificates, Chain, Claimed, Clamped, Clock, Control, Decide, Declared, Door, Drawn, Enclosed, Files, Filter, Flood, Front, Gained, Given, GoesOn, Guest,
 		Halted, Hand, Hidden, Home, HostChecked, HostPath, Isolated, Knock, Launcher, Lease, Lines, Linted, Looked, Made, Minded, Mine, Moved, Names, Namespace, Offered, Once, OnceAnswered,
-		OnceTicket, Owned, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Room, Rows, Same,
+		OnceTicket, Owned, PAM, Parts, Pass, Paste, Place, Pressed, Profiled, Program, Put, Queue, Reach, ReachAs, ReachPath, Relay, Replies, Resize, Revoke, Roles, Room, Rows, Same,
 		Secret, Seen, Selected, Self, Session, Shown, Size, SSH, Startable, Suggested, Theirs, Ticket, TOTP, Traps, Unsized, View, Visible, Watcher, Whole, Worded,
 	}
 }

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
+
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // ctl makes the control socket anew: our directory is ours alone and locked, so
@@ -16,7 +17,7 @@ func (s *setting) ctl() (*os.File, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open the control socket: %w", err)
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	l, err := passed.Listen(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the control socket: %w", err)
 	}

@@ -18,7 +18,9 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pace"
+	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/server/crowd"
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 // lateTime is longer than any act takes: one that has not ended by then never
@@ -62,6 +64,7 @@ type Server struct {
 	wg      sync.WaitGroup
 	waiting crowd.Crowd[uint32]
 	proofs  crowd.Proofs
+	away    passed.Away
 	refused pace.Complaints
 }
 
@@ -86,16 +89,19 @@ func (s *Server) Serve(ctx context.Context, l Listener) error {
 		c, err := s.admit(conn, end)
 		if err != nil {
 			end(err)
-			_ = conn.Close()
+			s.put(conn)
 			continue
 		}
 		s.wg.Go(func() {
+			done := make(chan struct{})
+			defer close(done)
 			defer end(nil)
 			defer c.proved()
 			defer c.Leave()
 			late := time.AfterFunc(lateTime, func() {
 				c.Leave()
-				_ = conn.Close()
+				s.put(conn)
+				go passed.FreeUntil(done)
 				s.Complain("ctl door: a request does not end; its connection was closed")
 			})
 			defer late.Stop()
@@ -146,13 +152,22 @@ func (s *Server) enter(conn *net.UnixConn, uid uint32, end context.CancelCauseFu
 	}
 	in, err := s.waiting.Enter(uid, "", bounds, as, func() {
 		end(errMadeRoom)
-		_ = conn.Close()
+		s.put(conn)
 	})
 	if err != nil {
 		proved()
 		return nil, err
 	}
 	return &caller{in, proved}, nil
+}
+
+// put closes a connection of which not all was read, and does not wait for what lies in it.
+func (s *Server) put(conn *net.UnixConn) {
+	if teeth.Out(teeth.Put) {
+		_ = conn.Close()
+		return
+	}
+	s.away.Put(conn)
 }
 
 // Wait waits until every answer was given.

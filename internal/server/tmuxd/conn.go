@@ -109,7 +109,7 @@ func (s *Server) serve(ctx context.Context, v *visit, admitted func(identity.Ide
 	err = admitted(who) // known and within bounds: it no longer counts as a newcomer
 	s.lend(who, hello)
 	c := newClient(wc, hello)
-	defer c.close()
+	defer func() { v.ends(); c.close() }()
 	if who.IsNobody() {
 		finish(ctx, c, gateway.Result{}, cmp.Or(who.Why(), errNobody))
 		return

@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pace"
+	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/server/crowd"
 )
 
@@ -73,6 +74,8 @@ type Server struct {
 	lent           crowd.Crowd[string] // of all, those who are lent an account, by person
 	proofs         crowd.Proofs        // that are under way
 	holdings       holdings
+	left           left
+	away           passed.Away
 	wg             sync.WaitGroup
 	refused        pace.Complaints
 	starved        spell
@@ -110,11 +113,11 @@ func (s *Server) Wait() { s.wg.Wait() }
 func (s *Server) admit(ctx context.Context, nc *net.UnixConn, at place) {
 	uid, err := peerUID(nc)
 	if err != nil {
-		_ = nc.Close()
+		s.put(nc)
 		return
 	}
 	if crowd.Begins(uid) != crowd.Keeps && !crowd.Spares() {
-		_ = nc.Close()
+		s.put(nc)
 		s.starve(errSpared)
 		return
 	}
@@ -136,13 +139,16 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn, at place) {
 func (s *Server) guarded(ctx context.Context, v *visit) {
 	done := make(chan struct{})
 	var once sync.Once
+	defer s.left.back(v)
 	late := func(what string) {
 		once.Do(func() {
+			s.left.behind(v, done)
 			v.leave(errFault)
 			s.Complain(fmt.Sprintf("tmux door: the connection of a client of uid %d %s; it is left behind", v.uid, what))
 		})
 	}
 	beginning := time.AfterFunc(lateTime, func() { late("does not begin") })
+	v.ends = func() { beginning = time.AfterFunc(lateTime, func() { late("does not end") }) }
 	unwatched := context.AfterFunc(ctx, func() {
 		select {
 		case <-done:
@@ -153,7 +159,7 @@ func (s *Server) guarded(ctx context.Context, v *visit) {
 	defer v.gone(nil)
 	defer unwatched() // there is nothing left to wait for
 	defer close(done)
-	defer beginning.Stop()
+	defer func() { beginning.Stop() }()
 	defer v.nc.Close()
 	defer func() {
 		if r := recover(); r != nil {

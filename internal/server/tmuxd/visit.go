@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 
@@ -19,6 +20,8 @@ type visit struct {
 	gone        context.CancelCauseFunc
 	fresh, here *stay
 	proved      func() // its proof is over
+	put         func(io.Closer)
+	ends        func() // what is held of it is let go of
 	calls       [2]*crowd.Caller[uint32]
 }
 
@@ -28,7 +31,7 @@ var errMadeRoom = errors.New("others have come, and it has proved nobody")
 // enter counts a connection by its uid before anything is read from it.
 func (s *Server) enter(ctx context.Context, nc *net.UnixConn, uid uint32, at place) (context.Context, *visit, error) {
 	ctx, gone := context.WithCancelCause(ctx)
-	v := &visit{nc: nc, uid: uid, at: at, gone: gone, fresh: &stay{}, here: &stay{}}
+	v := &visit{nc: nc, uid: uid, at: at, gone: gone, put: s.put, fresh: &stay{}, here: &stay{}}
 	as := crowd.Begins(uid)
 	fail := func(err error) (context.Context, *visit, error) {
 		v.leave(err)
@@ -36,6 +39,9 @@ func (s *Server) enter(ctx context.Context, nc *net.UnixConn, uid uint32, at pla
 			v.proved()
 		}
 		return nil, nil, err
+	}
+	if s.left.full(at.path) && as != crowd.Keeps {
+		return fail(fmt.Errorf("tmux door: %d connections at %s were left behind, one more of uid %d was refused: what came with them does not let itself be closed", maxLeft, at.path, uid))
 	}
 	how := as
 	if as == crowd.Unknown && s.all.Knows(uid) {
@@ -77,7 +83,7 @@ func (v *visit) makeRoom(s *Server) func() {
 // leave ends the connection and gives its places back.
 func (v *visit) leave(why error) {
 	v.gone(why)
-	_ = v.nc.Close()
+	v.put(v.nc)
 	v.fresh.give()
 	v.here.give()
 }

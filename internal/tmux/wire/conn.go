@@ -137,23 +137,25 @@ func (c *Conn) Err() error {
 // shut closes the connection because of err and returns the first such error.
 func (c *Conn) shut(err error) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.err != nil {
+		defer c.mu.Unlock()
 		return c.err
 	}
 	c.err = err
-	closeAll(c.pending)
+	pending := c.pending
 	c.pending = nil
+	c.mu.Unlock()
 	_ = c.nc.Close() // nothing is lost: what was written is the kernel's
 	if c.closed != nil {
 		c.closed()
 	}
+	closeAll(pending) // which may take long
 	return err
 }
 
 func closeAll(fds []int) {
 	for _, fd := range fds {
-		_ = unix.Close(fd)
+		shut(fd)
 	}
 }
 
@@ -378,20 +380,26 @@ func (c *Conn) receive(oob []byte, flags int) error {
 	if err == nil && flags&unix.MSG_CTRUNC != 0 {
 		err = refuse(ReasonDescriptor, 0, "more descriptors than fit were sent at once")
 	}
+	if err = c.keep(fds, err); err != nil {
+		closeAll(fds)
+	}
+	return err
+}
+
+// keep has descriptors wait for their messages. With an error they are the caller's.
+func (c *Conn) keep(fds []int, err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.granted += len(fds)
 	switch {
 	case err != nil:
+		return err
 	case c.err != nil:
-		err = c.err
+		return c.err
 	case len(fds) == 0:
 		return nil
-	default:
-		err = c.mayKeep(c.granted)
 	}
-	if err != nil {
-		closeAll(fds)
+	if err := c.mayKeep(c.granted); err != nil {
 		return err
 	}
 	c.pending = append(c.pending, fds...)

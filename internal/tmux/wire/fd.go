@@ -68,11 +68,11 @@ func (f *FD) File(name string) *os.File {
 	return os.NewFile(uintptr(n), name)
 }
 
-// Close closes the descriptor if it is still here. It may be called again.
+// Close closes the descriptor if it is still here. It may be called again. Where somebody else's file
+// system hangs, it does as well.
 func (f *FD) Close() error {
-	n := f.Take()
-	if n < 0 {
-		return nil
+	if n := f.Take(); n >= 0 {
+		shut(n)
 	}
-	return unix.Close(n)
+	return nil
 }

@@ -1,0 +1,162 @@
+package passed
+
+import (
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// hangs is how long it takes among friends to put something away, at most.
+	hangs = 20 * time.Millisecond
+	// maxAway is how much is put away at a time.
+	maxAway = 64
+)
+
+// Away puts away, aside, what others may have passed descriptors into. The kernel closes those in
+// the thread that closes what they are in, or that reads them with no room for them, and that waits as
+// long as they like: a TCP connection that lingers (socket(7)), also one in a socket in a socket. A signal
+// ends that wait. What it does not end is a file whose file system waits (FUSE), and such a one hangs
+// only once it was taken in: see [Shut]. The zero value is ready.
+type Away struct {
+	mu    sync.Mutex
+	turns chan struct{}
+	late  int // that are not done in time
+}
+
+// Put closes c and does not wait for that, but for a turn.
+func (a *Away) Put(c io.Closer) {
+	turns := a.all()
+	turns <- struct{}{} // each is signalled until it ends
+	go func() {
+		defer func() { <-turns }()
+		_ = a.Close(c)
+	}()
+}
+
+func (a *Away) all() chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.turns == nil {
+		a.turns = make(chan struct{}, maxAway)
+	}
+	return a.turns
+}
+
+// Close closes c, whichever thread hangs in that.
+func (a *Away) Close(c io.Closer) error {
+	timer := time.AfterFunc(hangs, func() { a.count(1) })
+	defer func() {
+		if !timer.Stop() {
+			a.count(-1)
+		}
+	}()
+	return c.Close()
+}
+
+// count counts what is late, and has somebody free it.
+func (a *Away) count(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.late += n
+	if n > 0 && a.late == 1 {
+		go a.free()
+	}
+}
+
+func (a *Away) free() {
+	for wait := hangs; ; wait = min(2*wait, time.Second) {
+		Free()
+		<-time.After(wait)
+		a.mu.Lock()
+		late := a.late
+		a.mu.Unlock()
+		if late <= 0 {
+			return
+		}
+	}
+}
+
+// Shut closes a descriptor that somebody has passed. It waits only for file systems.
+func Shut(fd int) {
+	if !mayHang(fd) {
+		_ = unix.Close(fd)
+		return
+	}
+	signalled(func() { _ = unix.Close(fd) })
+}
+
+// mayHang reports whether it may take long to close a descriptor: what is in a socket may,
+// and a regular file's system is told of it. No file system is asked for that.
+func mayHang(fd int) bool {
+	if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err == nil {
+		return true
+	}
+	var st unix.Statx_t
+	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st)
+	return err != nil || st.Mask&unix.STATX_TYPE == 0 || st.Mode&unix.S_IFMT == unix.S_IFREG
+}
+
+// signalled has f called in a thread that is sent signals when that takes long, until it is done.
+func signalled(f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer signal(unix.Gettid(), hangs)()
+	f()
+}
+
+// signal sends a thread signals now and then, at first after a while, until stop is called. It is
+// the signal by which Go's own threads stop each other, which may come at any time.
+func signal(tid int, after time.Duration) (stop func()) {
+	var mu sync.Mutex
+	var timer *time.Timer
+	stopped := false
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(after, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !stopped {
+			_ = unix.Tgkill(os.Getpid(), tid, unix.SIGURG)
+			after = min(2*after, time.Second)
+			timer.Reset(after)
+		}
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		timer.Stop()
+	}
+}
+
+// Free sends all threads of this process a signal, for one of which nobody knows which it is: that
+// reads a message with more descriptors than it has room for, which the kernel puts away there.
+func Free() {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return
+	}
+	for _, task := range tasks {
+		if tid, err := strconv.Atoi(task.Name()); err == nil {
+			_ = unix.Tgkill(os.Getpid(), tid, unix.SIGURG)
+		}
+	}
+}
+
+// FreeUntil is Free, again and again until done is closed.
+func FreeUntil(done <-chan struct{}) {
+	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
+		Free()
+		select {
+		case <-done:
+			return
+		case <-time.After(wait):
+		}
+	}
+}
