@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/passed"
 )
 
 const (
@@ -22,6 +24,8 @@ const (
 
 	// A client passes its standard input and output, nothing else.
 	maxDescriptors = 2
+	// mostPassed is how many the kernel passes with one message (SCM_MAX_FD in unix(7)).
+	mostPassed = 253
 )
 
 // Conn is one connection. One goroutine may read while any number write;
@@ -48,6 +52,8 @@ type Conn struct {
 	came, closed   func() // see Over; nil for nothing
 	write          Write  // handed out again and again: see ReadMsg
 	read           Read
+
+	away passed.Away // what lies in nc
 
 	wsem chan struct{} // held by the writer
 	wbuf []byte
@@ -81,15 +87,20 @@ func NewClient(nc *net.UnixConn, f Framing) *Conn {
 }
 
 func newConn(nc *net.UnixConn, side Side) *Conn {
+	room := maxDescriptors
+	if side == ClientSide {
+		room = mostPassed
+	}
 	return &Conn{
 		nc:   nc,
 		side: side,
 		buf:  make([]byte, smallBuffer),
 		// Room for the two descriptors that may come, and for the
 		// credentials that the kernel adds if the socket was told to
-		// pass them. What does not fit is closed by the kernel and
-		// shows as a truncated control message.
-		oob:  make([]byte, unix.CmsgSpace(4*maxDescriptors)+unix.CmsgSpace(unix.SizeofUcred)),
+		// pass them. What does not fit is closed by the kernel, in the
+		// thread that reads, and shows as a truncated control message:
+		// who waits for a server, and for nobody else, has room for all.
+		oob:  make([]byte, unix.CmsgSpace(4*room)+unix.CmsgSpace(unix.SizeofUcred)),
 		wsem: make(chan struct{}, 1),
 	}
 }
@@ -145,7 +156,7 @@ func (c *Conn) shut(err error) error {
 	pending := c.pending
 	c.pending = nil
 	c.mu.Unlock()
-	_ = c.nc.Close() // nothing is lost: what was written is the kernel's
+	c.end() // nothing is lost: what was written is the kernel's
 	if c.closed != nil {
 		c.closed()
 	}

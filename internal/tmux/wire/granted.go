@@ -28,3 +28,12 @@ func shut(fd int) {
 	}
 	passed.Shut(fd)
 }
+
+// end closes the connection, whatever lies in it.
+func (c *Conn) end() {
+	if teeth.Out(teeth.Put) {
+		_ = c.nc.Close()
+		return
+	}
+	_ = c.away.Close(c.nc)
+}
