@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // Modes of what a tmux client goes through. tmux wants the directory to be its
@@ -501,7 +503,7 @@ func listener(parent *os.File, dirName, sockName string) (unix.Ucred, bool) {
 	if err != nil {
 		return unix.Ucred{}, false
 	}
-	defer unix.Close(fd)
+	defer passed.Shut(fd) // whoever listens may have put something into it
 	err = unix.Connect(fd, &unix.SockaddrUnix{Name: procPath(sock)})
 	if errors.Is(err, unix.EAGAIN) {
 		return unix.Ucred{}, true

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // probed is what came of knocking at a socket.
@@ -51,7 +53,7 @@ func (k *knockers) probe(at int) probed {
 		k.give(fd, err == unix.ECONNREFUSED)
 		return probed{err: err}
 	}
-	defer unix.Close(fd)
+	defer passed.Shut(fd) // whoever listens may have put something into it
 	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
 		return probed{} // somebody listens, whoever it is

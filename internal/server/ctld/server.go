@@ -170,11 +170,20 @@ func (s *Server) put(conn *net.UnixConn) {
 	s.away.Put(conn)
 }
 
+// close closes a connection that was served.
+func (s *Server) close(conn *net.UnixConn) {
+	if teeth.Out(teeth.Put) {
+		_ = conn.Close()
+		return
+	}
+	_ = s.away.Close(conn)
+}
+
 // Wait waits until every answer was given.
 func (s *Server) Wait() { s.wg.Wait() }
 
 func (s *Server) serve(ctx context.Context, conn *net.UnixConn, c *caller, late *time.Timer) {
-	defer conn.Close()
+	defer s.close(conn)
 	defer s.caught()
 	_ = conn.SetDeadline(time.Now().Add(readTime))
 	value, err := s.handle(ctx, conn, c, late)
