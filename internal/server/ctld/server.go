@@ -244,6 +244,9 @@ func expired(ctx context.Context) context.Context {
 // errUnknown is all that somebody hears who is nobody, if there is nothing to tell them.
 var errUnknown = errors.New("muxward does not know who you are")
 
+// errStarved is what they hear whom muxward may know, and could not look for.
+var errStarved = errors.New("muxward has no descriptors left to find out who you are: try again in a moment")
+
 // errPeerGone is why a call is not heard: whoever made the connection was
 // proved, and not who has it after them.
 var errPeerGone = errors.New("the process that connected has exited")
@@ -270,6 +273,9 @@ func (s *Server) unknown(conn *net.UnixConn, err error) error {
 	s.refuse("ctl door: nobody was let in: " + err.Error())
 	if conn != nil {
 		_, _ = readCall(conn)
+	}
+	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+		return errStarved
 	}
 	return errUnknown
 }
