@@ -65,6 +65,7 @@ func (e *errand) lookBack(ctx context.Context, inv *tmux.Invocation) error {
 	failpoint.At("seat-looks")
 	if err := l.draw(true); err != nil {
 		k.forgetLook()
+		k.unshown(err, "you do not look back")
 		return err
 	}
 	k.look = l

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -138,6 +139,7 @@ func (k *keyboard) open(ctx context.Context, sh *sheet, needs []gateway.Need) er
 		k.sheet = sh
 		return nil
 	}
+	k.unshown(err, "the list is not shown")
 	// What is there rests on what was not drawn: it goes, though ctx may be over.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keyTime)
 	defer cancel()
@@ -254,6 +256,15 @@ func (k *keyboard) sheetMouse(ctx context.Context, m attach.Mouse) error {
 
 // wheelLines is how many lines a turn of the wheel moves.
 const wheelLines = 3
+
+// unshown has keys dropped that were meant for what a terminal had no room for: they come right behind
+// the one that asked for it.
+func (k *keyboard) unshown(err error, over string) {
+	if errors.Is(err, errUntaken) {
+		k.over = over
+		k.deaf.begin(time.Now())
+	}
+}
 
 // cutShort reports whether a key was meant for a picture that has ended by itself,
 // as by a new size or a revocation. What was asked there is asked no more.

@@ -150,9 +150,30 @@ func (s *seat) rest(ctx context.Context, l *looking) error {
 	return nil
 }
 
+// takenTime is how long a first picture waits for a terminal that is behind.
+const takenTime = 2 * time.Second
+
+// errUntaken is the end of such a wait.
+var errUntaken = errors.New("your terminal does not take it now; try again")
+
 // picture draws a picture over the person's display that rests on l, while they may
-// see it, and reports whether it is what their terminal is given.
+// see it, and reports whether it is what their terminal is given. The first of several waits
+// for a terminal that is behind: tmux would show it then, too.
 func (s *seat) picture(l *looking, picture []byte, size attach.Size, begin bool) (shown bool, err error) {
+	for end := time.Now().Add(takenTime); ; {
+		shown, err = s.pictureNow(l, picture, size, begin)
+		if !errors.Is(err, errUntaken) || time.Now().After(end) || l.over.Load() {
+			return shown, err
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-s.ctx.Done():
+			return false, err
+		}
+	}
+}
+
+func (s *seat) pictureNow(l *looking, picture []byte, size attach.Size, begin bool) (shown bool, err error) {
 	first := l.rights[0].Right
 	if !looked() {
 		first = s.stage.Load().view
@@ -174,7 +195,7 @@ func (s *seat) picture(l *looking, picture []byte, size attach.Size, begin bool)
 		shown = false
 	}
 	if err == nil && begin && !shown {
-		err = errors.New("your terminal does not take it now; try again")
+		err = errUntaken
 	}
 	return shown && err == nil, err
 }
