@@ -47,9 +47,13 @@ func granter(t *testing.T) *daemon {
 	if d.given, err = given.Open(d.ctx, filepath.Join(state, "grants.db"), grants.ClockAt(time.Now())); err != nil {
 		t.Fatal(err)
 	}
+	leases, err := grants.OpenLeases(filepath.Join(state, "leases.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	d.gateway = gateway.New(gateway.Parts{Policy: d.policy, Log: d.log, Denials: d.denials, Servers: &hostServers{d}})
 	d.executor = &executor.Executor{} // with nobody to tell
-	d.assembleKeyboards(nil)
+	d.assembleKeyboards(leases)
 	d.assembleRequests()
 	d.assembleGiven()
 	t.Cleanup(func() {

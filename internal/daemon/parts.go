@@ -301,7 +301,7 @@ func (d *daemon) assembleKeyboards(leases *grants.Leases) {
 func (d *daemon) assembleRequests() {
 	d.requests = &requests.Requests{
 		Gateway: d.gateway, Policy: d.policy, Log: d.log, Grants: d.given, Hook: d.hook,
-		TakesTurn: d.takesAsking, Strangers: d.strangers, Knock: d.executor.Knock,
+		TakesTurn: d.takesAsking, Strangers: d.strangers, Displays: d.executor,
 		Complain: d.complain, Draining: d.draining.Load, Ctx: d.ctx,
 	}
 }

@@ -20,7 +20,8 @@ const (
 	logTime = 2 * time.Second
 )
 
-// Book is what was given. All that is exported is set behind [Open], before anything else is called but Wrong and Close.
+// Book is what was given. All that is exported is set behind [Open], before anything else is called but Wrong, Close and
+// Declarations: the line needs those as it is made, and the book needs the line.
 type Book struct {
 	Gateway *gateway.Gateway
 	Policy  Policy

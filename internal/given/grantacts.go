@@ -228,6 +228,7 @@ func (b *Book) VisibleGrants(who identity.Identity, of, in string) ([]acts.Shown
 	return out, nil
 }
 
+// Concerns reports whether somebody may know of a grant: they have it, gave it, or could take it back.
 func (b *Book) Concerns(who identity.Identity, g grants.Grant) bool {
 	return g.Giver.Person == who.Person() || b.holding(g.Who)(who.Person()) ||
 		b.Gateway.Holds(who, g.On).Has(access.Kick)

@@ -10,7 +10,7 @@ import (
 	"github.com/muxward/muxward/internal/grants"
 )
 
-// This file is what requests and knocks ask for: requests.Grants has it.
+// This file is what requests and knocks alone ask for. Book is requests.Grants, with Usable, Give and InForce, which are others' as well.
 
 // Shown gives a grant as it is told, if it is given still.
 func (b *Book) Shown(id int64) (acts.ShownGrant, bool) {

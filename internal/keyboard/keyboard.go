@@ -19,11 +19,11 @@ const (
 	logTime = 2 * time.Second
 )
 
-// Keyboards are whose the keyboards of panes are, and what is suggested for them. All that is exported is
-// set before it is used.
+// Keyboards are whose the keyboards of panes are, and what is suggested for them. All that is exported, but for
+// Suggestions, is set before it is used.
 type Keyboards struct {
 	Leases      *grants.Leases
-	Suggestions grants.Suggestions
+	Suggestions grants.Suggestions // nothing at first: a suggestion ends with muxward
 
 	Gateway  *gateway.Gateway
 	Policy   Policy

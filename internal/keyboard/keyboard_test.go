@@ -134,6 +134,38 @@ func TestTakenOnItsWay(t *testing.T) {
 	}
 }
 
+// meddled is a policy that has something done while it is asked, once.
+type meddled struct {
+	typists
+	do *func()
+}
+
+func (p meddled) Holds(who identity.Subject, on access.Object, at time.Time) access.VerbSet {
+	if do := *p.do; do != nil {
+		*p.do = nil
+		do()
+	}
+	return p.typists.Holds(who, on, at)
+}
+
+// Who takes the keyboard in the moment in which it is asked about whom it goes to has it, and that one has not.
+func TestTakenAsItArrives(t *testing.T) {
+	k, w, l := leased(t, nil)
+	var do func()
+	k.Policy = meddled{typists{"bob", "carol", "alice"}, &do}
+	do = func() {
+		if _, err := k.Leases.Edit(l.ID, func(l *grants.Lease) error { l.Next = "alice"; return nil }); err != nil {
+			t.Error(err)
+		}
+	}
+	if now, err := k.pass(t.Context(), l.ID, "carol", always); err != nil || now.Holder != "alice" || now.Next != "" {
+		t.Errorf("%+v, %v", now, err)
+	}
+	if want := []string{"", "alice"}; !slices.Equal(w.seen, want) {
+		t.Errorf("it is had by %q, want %q", w.seen, want)
+	}
+}
+
 // From whom everything was taken has the keyboard no more, and who looks on hears of it.
 func TestFreeRevoked(t *testing.T) {
 	k, w, l := leased(t, nil)

@@ -376,11 +376,12 @@ func (k *Keyboards) LeaseOffers(who identity.Identity, pane access.Object) []exe
 	return out
 }
 
-// leaseID names what is offered about a lease, and LeaseCall reads that.
+// leaseID names what is offered about a lease.
 func leaseID(what string, lease int64, person string) string {
 	return fmt.Sprintf("lease-%s %d %s", what, lease, person)
 }
 
+// LeaseCall gives the call by which somebody answers what has such a name, and whether it is one.
 func LeaseCall(id string, yes bool) (ctld.Call, bool) {
 	var c ctld.Call
 	if !strings.HasPrefix(id, "lease-") {

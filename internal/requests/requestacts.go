@@ -66,7 +66,7 @@ func (q *Requests) ask(ctx context.Context, r grants.Request) (b Begun, err erro
 	if err != nil {
 		return b, err
 	}
-	q.Knock()
+	q.Displays.Knock()
 	return Begun{q.shown(asked, who), q, who, ending}, nil
 }
 

@@ -146,7 +146,7 @@ func (q *Requests) changeRequest(ctx context.Context, id string, f func(grants.R
 		}
 		q.tellHook(r)
 	}
-	q.Knock()
+	q.Displays.Knock()
 	return r, err
 }
 

@@ -20,9 +20,9 @@ const (
 	logTime = 2 * time.Second
 )
 
-// Requests are what is asked for. All that is exported is set before it is used.
+// Requests are what is asked for. All that is exported, but for Waiting, is set before it is used.
 type Requests struct {
-	Waiting grants.Requests
+	Waiting grants.Requests // nothing at first: a request ends with muxward
 
 	Gateway *gateway.Gateway
 	Policy  Policy
@@ -33,9 +33,8 @@ type Requests struct {
 	TakesTurn func(who identity.Identity) error
 	// Strangers says why somebody is not whom they came in as any more.
 	Strangers func(who identity.Identity) error
-	// Knock has those who may answer told what there is to be answered.
-	Knock    func()
-	Complain func(what string)
+	Displays  Displays
+	Complain  func(what string)
 	// Draining reports whether muxward ends: nobody may anything any more then.
 	Draining func() bool
 	// Ctx is of everything that serves people.
@@ -46,6 +45,12 @@ type Requests struct {
 type Policy interface {
 	Set() *policy.Set
 	At(at time.Time) *policy.Set
+}
+
+// Displays are those of the people who are attached; executor.Executor has them.
+type Displays interface {
+	// Knock has it found out anew what waits for whom.
+	Knock()
 }
 
 // Grants are where something is given that was approved.
