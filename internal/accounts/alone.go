@@ -47,11 +47,13 @@ func alone(passwd, group, shadow []byte, uid, gid uint32) bool {
 		}
 		name = f[0]
 	}
+	told := false // else it may be a directory's, which has others in it
 	for line := range bytes.Lines(group) {
 		f := fieldsOf(line)
 		if len(f) < 3 || !is(f[2], gid) {
 			continue
 		}
+		told = true
 		if f[0] != name || !closed(f[1], f[3:], name) {
 			return false
 		}
@@ -61,7 +63,7 @@ func alone(passwd, group, shadow []byte, uid, gid uint32) bool {
 			return false
 		}
 	}
-	return name != ""
+	return name != "" && told
 }
 
 // closed reports whether a group has no password, and none in its lists (administrators, members) but one account.

@@ -20,7 +20,7 @@ func TestAlone(t *testing.T) {
 		{"that names root", 0, 0, passwd, "root:x:0:root\n", true},
 		{"that has a member", 0, 0, passwd, "root:x:0:bob\n", false},
 		{"hers", 1000, 1000, passwd, group, true},
-		{"of nobody's name", 1000, 1000, passwd, "root:x:0:\n", true},
+		{"that is a directory's", 1000, 1000, passwd, "root:x:0:\n", false},
 		{"hers, and his", 1000, 1000, passwd, group + "alice:x:1000:bob\n", false},
 		{"hers, and his and hers", 1000, 1000, passwd, group + "alice:x:1000:alice,bob\n", false},
 		{"by another name", 1000, 1000, passwd, group + "all:x:1000:\n", false},
