@@ -20,13 +20,22 @@ func TestAlone(t *testing.T) {
 		{"that names root", 0, 0, passwd, "root:x:0:root\n", true},
 		{"that has a member", 0, 0, passwd, "root:x:0:bob\n", false},
 		{"hers", 1000, 1000, passwd, group, true},
-		{"of nobody's name", 1000, 1000, passwd, "root:x:0:\n", true},
+		{"that is a directory's", 1000, 1000, passwd, "root:x:0:\n", false},
 		{"hers, and his", 1000, 1000, passwd, group + "alice:x:1000:bob\n", false},
 		{"hers, and his and hers", 1000, 1000, passwd, group + "alice:x:1000:alice,bob\n", false},
 		{"by another name", 1000, 1000, passwd, group + "all:x:1000:\n", false},
 		{"by another spelling", 1000, 1000, passwd, group + "all:x:01000:\n", false},
 		{"of two", 1001, 1001, passwd, group, false},
 		{"of the other of two", 1002, 1001, passwd, group, false},
+		{"by a spelling with a blank", 1000, 1000, passwd, group + "all:x: 1000:\n", false},
+		{"with a password", 1000, 1000, passwd, "alice:$y$j9T$x:1000:\n", false},
+		{"with a short password", 1000, 1000, passwd, "alice:abJnggxhB/yWI:1000:\n", false},
+		{"that is locked", 1000, 1000, passwd, "alice:!:1000:\n", true},
+		{"that has no password", 1000, 1000, passwd, "alice::1000:\n", true},
+		{"that has none", 1000, 1000, passwd, "alice:*:1000:\n", true},
+		{"of two, by a spelling with a blank", 1000, 1000, passwd + "mallory:x:1004: 1000::/:/bin/sh\n", group, false},
+		{"of two, by a spelling with a sign", 1000, 1000, passwd + "mallory:x:1004:+1000::/:/bin/sh\n", group, false},
+		{"of root and another, by a spelling with a sign", 0, 0, passwd + "mallory:x:1004:-0::/:/bin/sh\n", group, false},
 		{"of two, by another spelling", 1000, 1000, passwd + "mallory:x:1004:01000::/:/bin/sh\n", group, false},
 		{"of one who has two names", 1000, 1000, passwd + "twin:x:1000:1000::/:/bin/sh\n", group, false},
 		{"of two who are one, and of no name", 1000, 1000, passwd + "twin:x:1000:1000::/:/bin/sh\n", "root:x:0:\n", false},
@@ -49,5 +58,31 @@ func TestAlone(t *testing.T) {
 		if f.Alone()(c.uid, c.gid) {
 			t.Errorf("a group %s, by no file of groups", c.name)
 		}
+	}
+}
+
+// Where gshadow can be read it counts: newgrp goes by what stands there.
+func TestAloneByGshadow(t *testing.T) {
+	dir := t.TempDir()
+	f := Files{dir + "/passwd", dir + "/group"}
+	if err := errors.Join(os.WriteFile(f.Passwd, []byte("alice:x:1000:1000::/:/bin/sh\n"), 0o644), os.WriteFile(f.Group, []byte("alice:x:1000:\n"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for shadow, want := range map[string]bool{
+		"": true, "alice:!::\n": true, "alice:*::\n": true, "alice:::\n": true, "alice:!::alice\n": true, "alice:!:alice:\n": true, "alice\n": true,
+		"bob:$y$x:carol:carol\n": true, "alice:$y$x::\n": false, "alice:!:bob:\n": false, "alice:!::bob\n": false, "alice:!::alice,bob\n": false,
+	} {
+		if err := os.WriteFile(dir+"/gshadow", []byte(shadow), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Alone()(1000, 1000); got != want {
+			t.Errorf("with %q: %v", shadow, got)
+		}
+	}
+	if err := errors.Join(os.Remove(dir+"/gshadow"), os.Mkdir(dir+"/gshadow", 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if f.Alone()(1000, 1000) {
+		t.Error("one that cannot be read counts as none")
 	}
 }

@@ -72,3 +72,40 @@ func TestListInADirectoryOfOthers(t *testing.T) {
 		t.Errorf("in a directory of our group, which is ours alone (%v): %v", mine, err)
 	}
 }
+
+// A list in a directory like /tmp may be somebody else's, who puts a link to a file of ours there between the look
+// at the way and the opening: it is not followed.
+func TestListThatBecomesALink(t *testing.T) {
+	if os.Geteuid() != 0 {
+		tmuxtest.Skip(t, "what is others' is root's to make")
+	}
+	dir := t.TempDir()
+	if err := errors.Join(mkdir(dir+"/sticky", os.ModeSticky|0o777, 0, 0), os.WriteFile(dir+"/empty", nil, 0o600),
+		os.WriteFile(dir+"/sticky/list", nil, 0o600), os.Symlink("../empty", dir+"/sticky/link"),
+		os.Lchown(dir+"/sticky/list", 4242, 4242), os.Lchown(dir+"/sticky/link", 4242, 4242)); err != nil {
+		t.Fatal(err)
+	}
+	done, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				_ = unix.Renameat2(unix.AT_FDCWD, dir+"/sticky/list", unix.AT_FDCWD, dir+"/sticky/link", unix.RENAME_EXCHANGE)
+			}
+		}
+	}()
+	taken := 0
+	for range 5000 {
+		if _, err := readKept(dir+"/sticky/list", 10, kept); err == nil {
+			taken++
+		}
+	}
+	close(done)
+	<-over
+	if taken > 0 {
+		t.Errorf("it was taken %d times", taken)
+	}
+}

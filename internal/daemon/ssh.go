@@ -251,10 +251,12 @@ func (s *sshDoor) read(path string, limit int64, parse func([]byte) ([]*identity
 
 // readKept reads a file that is kept as fits says, and that nobody else can put another in the place of.
 func readKept(path string, limit int64, fits func(string, fs.FileInfo) error) ([]byte, error) {
-	if err := leads(path); err != nil {
+	real, err := leads(path)
+	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // what is no file is not waited for
+	// In a directory like /tmp it may be somebody else's, who puts a link to a file of ours there meanwhile.
+	f, err := os.OpenFile(real, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0) // what is no file is not waited for
 	if err != nil {
 		return nil, err
 	}
@@ -280,12 +282,11 @@ func readKept(path string, limit int64, fits func(string, fs.FileInfo) error) ([
 // are.
 func kept(path string, info fs.FileInfo) error { return keepers().Info(path, info, trusted.Itself) }
 
-// leads refuses a path on whose way others could put something: a file of ours in the place of another one, such
-// as an empty one in that of what is revoked. There a group may write that is one account's alone, as in homes.
-// What the path leads to is judged by who opens it.
-func leads(path string) error {
-	_, err := keepers().Groups(accounts.System()).Way(path, trusted.Apart)
-	return err
+// leads gives where a path leads, and refuses one on whose way others could put something: a file of ours in the
+// place of another one, such as an empty one in that of what is revoked. There a group may write that is one
+// account's alone, as in homes. What the path leads to is judged by who opens that, and follows no link there.
+func leads(path string) (string, error) {
+	return keepers().Groups(accounts.System()).Way(path, trusted.Apart)
 }
 
 func keepers() trusted.Who {
@@ -301,16 +302,16 @@ func (s *sshDoor) keysOf(set *policy.Set) (keys []*identity.SSHKey, broken map[s
 		return nil, nil, nil, nil
 	}
 	var info fs.FileInfo
-	err = leads(dir)
+	real, err := leads(dir)
 	if err == nil {
-		info, err = os.Stat(dir)
+		info, err = os.Lstat(real)
 	}
 	if err == nil {
 		err = kept(dir, info)
 	}
 	var entries []fs.DirEntry
 	if err == nil {
-		entries, err = os.ReadDir(dir)
+		entries, err = os.ReadDir(real)
 	}
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("the keys of the ssh door: %w", err)

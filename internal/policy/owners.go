@@ -31,15 +31,13 @@ func (o owners) file(info fs.FileInfo) error {
 }
 
 // way looks at all on the way to a directory, and at itself: nobody else than root may be able
-// to put another one in its place. Symlinks are root's way to say where it is.
+// to put another one in its place. Symlinks are root's way to say where it is. What is not there is an
+// [fs.PathError], and is not opened: where it would be may be like /tmp, in which somebody else can put it meanwhile.
 func (o owners) way(dir string) error {
 	if !o.root {
 		return nil
 	}
 	_, err := o.who().Way(dir, trusted.Itself)
-	if gone := (*fs.PathError)(nil); errors.As(err, &gone) {
-		return nil // who opens it says so
-	}
 	return trusted.Said(err, func(f *trusted.Fault) error { return fmt.Errorf("%s %w", f.At, said(f)) })
 }
 

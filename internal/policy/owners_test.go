@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,4 +120,32 @@ func errorsOf(all ...error) error {
 		}
 	}
 	return nil
+}
+
+// What is wrong with one file is said of that one alone.
+func TestOneFileThatIsNotRead(t *testing.T) {
+	dir := t.TempDir()
+	err := errorsOf(os.WriteFile(dir+"/people.yaml", []byte("people: {alice: {}}\n"), 0o644), os.WriteFile(dir+"/grants.yaml", []byte("grants: []\n"), 0o644),
+		os.Symlink("none", dir+"/a.cedar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r report
+	files := readDir(dir, inUse(), &r)
+	if len(files) != 2 || len(r.list) != 1 || r.list[0].Error() != "a.cedar: no such file or directory" {
+		t.Errorf("%d files were read, and wrong is %v", len(files), r.list)
+	}
+}
+
+// What was not there when the way was looked at is not opened: in a directory like /tmp somebody else can have
+// put a link there meanwhile.
+func TestWayToNothing(t *testing.T) {
+	const none = "/none-of-that-name"
+	var gone *fs.PathError
+	if err := (owners{root: true}).way(none); !errors.As(err, &gone) {
+		t.Errorf("it may be opened: %v", err)
+	}
+	if _, err := NewSystemEngine(none); err == nil || !strings.Contains(err.Error(), "cannot read the policy directory: no such file") {
+		t.Error(err)
+	}
 }

@@ -91,11 +91,15 @@ func listing(dir string) string {
 }
 
 func readOnce(dir string, own owners, r *report) []source {
-	if err := own.way(dir); err != nil {
+	err := own.way(dir)
+	if gone := (*fs.PathError)(nil); err != nil && !errors.As(err, &gone) {
 		r.add(Problem{Text: "the policy directory is not believed: " + err.Error()})
 		return nil
 	}
-	st, err := os.Stat(dir)
+	var st fs.FileInfo
+	if err == nil {
+		st, err = os.Stat(dir)
+	}
 	switch {
 	case err != nil:
 		r.add(Problem{Text: "cannot read the policy directory: " + plain(err), Hint: "muxward init DIR writes a starter policy"})
@@ -125,6 +129,7 @@ func readOnce(dir string, own owners, r *report) []source {
 		}
 		at := filepath.Join(dir, e.Name())
 		var data []byte
+		var err error                     // of this file alone
 		if e.Type()&fs.ModeSymlink != 0 { // the way to dir is looked at, and this one leads elsewhere
 			err = own.way(at)
 		}

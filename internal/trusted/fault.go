@@ -51,7 +51,7 @@ func (f *Fault) Error() string {
 		return fmt.Sprintf("%s is a symbolic link of uid %d's, not of %s: name what it leads to", f.At, f.UID, f.who)
 	case Group:
 		if f.groups {
-			return fmt.Sprintf("%s may be written by others, in its group (gid %d, mode %04o), which is not one account's alone by /etc/passwd and /etc/group: chmod g-w %[1]s", f.At, f.GID, f.Bits())
+			return fmt.Sprintf("%s may be written by others, in its group (gid %d, mode %04o), which is not one account's alone by /etc/passwd, /etc/group and /etc/gshadow: chmod g-w %[1]s", f.At, f.GID, f.Bits())
 		}
 	case List:
 		return fmt.Sprintf("%s may be written by others, by its access list: see getfacl %[1]s", f.At)
