@@ -150,6 +150,23 @@ func (p *process) signal(sig syscall.Signal) error {
 
 func (p *process) close() { _ = p.pidfd.Close() }
 
+// held gives another descriptor of the process, for who may use it while close is called: the number
+// of ours may be something else's by then.
+func (p *process) held() (*os.File, error) {
+	raw, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	fd := -1
+	if gone := raw.Control(func(ours uintptr) { fd, err = unix.FcntlInt(ours, unix.F_DUPFD_CLOEXEC, 0) }); gone != nil {
+		return nil, fmt.Errorf("its server has ended: %w", gone)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("hold its server: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "pidfd"), nil
+}
+
 // startOf reads a process's start time and state.
 func startOf(pid int) (start uint64, state byte, err error) {
 	st, err := procfs.ReadStat(pid)

@@ -57,7 +57,13 @@ func (s *server) mindSession(a *pane.Asking, tty *os.File, session *pane.Session
 		n.Add(-1)
 		return fmt.Errorf("its panes have %d sessions, and no more are opened", maxPanes)
 	}
-	child, why, err := pane.Start(s.k.opt.Launcher, session, a, tty, s.proc.pidfd)
+	server, err := s.proc.held()
+	if err != nil {
+		n.Add(-1)
+		return err
+	}
+	defer server.Close()
+	child, why, err := pane.Start(s.k.opt.Launcher, session, a, tty, server)
 	if err != nil {
 		n.Add(-1)
 		return fmt.Errorf("run %s: %w", s.k.opt.Launcher, err)
