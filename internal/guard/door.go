@@ -76,10 +76,11 @@ func (d *Door) listen(f *os.File, generation uint64, first bool) error {
 		d.opened = true
 	}
 	if d.closed || stale {
-		return d.away.Close(l)
+		d.away.Soon(l)
+		return nil
 	}
 	if d.l != nil {
-		_ = d.away.Close(d.l)
+		d.away.Soon(d.l)
 	}
 	d.l, d.of = l, generation
 	return nil
@@ -99,7 +100,7 @@ func (d *Door) forget() bool {
 	}
 	d.closed = true
 	if d.l != nil {
-		_ = d.away.Close(d.l)
+		d.away.Soon(d.l)
 	}
 	return false
 }

@@ -503,7 +503,7 @@ func listener(parent *os.File, dirName, sockName string) (unix.Ucred, bool) {
 	if err != nil {
 		return unix.Ucred{}, false
 	}
-	defer passed.Shut(fd) // whoever listens may have put something into it
+	defer passed.Quit(fd) // whoever listens may have put something into it
 	err = unix.Connect(fd, &unix.SockaddrUnix{Name: procPath(sock)})
 	if errors.Is(err, unix.EAGAIN) {
 		return unix.Ucred{}, true

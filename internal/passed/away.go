@@ -14,7 +14,7 @@ import (
 const (
 	// hangs is how long it takes among friends to put something away, at most.
 	hangs = 20 * time.Millisecond
-	// maxAway is how much is put away at a time.
+	// maxAway is how much is put away at a time, of what may take long.
 	maxAway = 64
 )
 
@@ -22,30 +22,53 @@ const (
 // the thread that closes what they are in, or that reads them with no room for them, and that waits as
 // long as they like: a TCP connection that lingers (socket(7)), also one in a socket in a socket. A signal
 // ends that wait. What it does not end is a file whose file system waits (FUSE), and such a one hangs
-// only once it was taken in: see [Shut]. The zero value is ready.
+// mostly once it was taken in: see [Shut]. Nor does it end that of a pipe into which somebody splices what does not
+// come, which has its lock all the while: that hangs wherever it is closed. The zero value is ready.
 type Away struct {
-	mu    sync.Mutex
-	turns chan struct{}
-	late  int // that are not done in time
+	mu   sync.Mutex
+	late int // that are not done in time
+	// busy is how many are being put away of what carries something, and kept what waits for that.
+	busy int
+	kept []io.Closer
 }
 
-// Put closes c and does not wait for that, but for a turn.
+// Put closes c and waits for nothing. Nothing more comes over a connection from then on. What carries something
+// waits for its turn, and takes no thread meanwhile.
 func (a *Away) Put(c io.Closer) {
-	turns := a.all()
-	turns <- struct{}{} // each is signalled until it ends
-	go func() {
-		defer func() { <-turns }()
-		_ = a.Close(c)
-	}()
-}
-
-func (a *Away) all() chan struct{} {
+	if !carries(c) {
+		go a.Close(c)
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.turns == nil {
-		a.turns = make(chan struct{}, maxAway)
+	if a.busy == maxAway {
+		a.kept = append(a.kept, c)
+		return
 	}
-	return a.turns
+	a.busy++
+	go a.turns(c)
+}
+
+// turns closes c, and then what has waited.
+func (a *Away) turns(c io.Closer) {
+	for c != nil {
+		_ = a.Close(c)
+		c = a.next()
+	}
+}
+
+// next is what has waited longest, nil if there is nothing: then a turn is over.
+func (a *Away) next() (c io.Closer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.kept) == 0 {
+		a.busy--
+		a.kept = nil
+		return nil
+	}
+	c, a.kept[0] = a.kept[0], nil
+	a.kept = a.kept[1:]
+	return c
 }
 
 // Close closes c, whichever thread hangs in that.
@@ -57,6 +80,19 @@ func (a *Away) Close(c io.Closer) error {
 		}
 	}()
 	return c.Close()
+}
+
+// Soon closes c, and waits for that no longer than it takes among friends.
+func (a *Away) Soon(c io.Closer) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = a.Close(c)
+	}()
+	select {
+	case <-done:
+	case <-time.After(hangs):
+	}
 }
 
 // count counts what is late, and has somebody free it.
@@ -82,13 +118,23 @@ func (a *Away) free() {
 	}
 }
 
-// Shut closes a descriptor that somebody has passed. It waits only for file systems.
+// Shut closes a descriptor that somebody has passed. It waits only for file systems, and for pipes whose lock somebody has.
 func Shut(fd int) {
 	if !mayHang(fd) {
 		_ = unix.Close(fd)
 		return
 	}
 	signalled(func() { _ = unix.Close(fd) })
+}
+
+// Quit closes a connection of ours into which the other end may have passed something, and waits for none of it.
+func Quit(fd int) {
+	_ = unix.Shutdown(fd, unix.SHUT_RDWR) // nothing comes behind what is looked at
+	if lies(fd) {
+		go Shut(fd)
+		return
+	}
+	_ = unix.Close(fd)
 }
 
 // mayHang reports whether it may take long to close a descriptor: what is in a socket may,

@@ -53,7 +53,7 @@ func (k *knockers) probe(at int) probed {
 		k.give(fd, err == unix.ECONNREFUSED)
 		return probed{err: err}
 	}
-	defer passed.Shut(fd) // whoever listens may have put something into it
+	defer passed.Quit(fd) // whoever listens may have put something into it
 	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
 		return probed{} // somebody listens, whoever it is

@@ -61,13 +61,14 @@ func TestTD03WhatLingers(t *testing.T) {
 	}}.run(t)
 }
 
-// locks has alice lock a pane down, and unlock it.
+// locks has alice lock a pane down, and unlock it, and list her sessions.
 func (w *world) locks(limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	var errs []error
-	for _, act := range [][]string{{"lockdown", "-t", w.b, "--reason", "x"}, {"unlock", "-t", w.b}} {
-		as := tmuxtest.As(w.t, owner).Command(w.Bin(), act...)
+	bin := w.Bin()
+	for _, act := range [][]string{{bin, "lockdown", "-t", w.b, "--reason", "x"}, {bin, "unlock", "-t", w.b}, {"tmux", "list-sessions"}} {
+		as := tmuxtest.As(w.t, owner).Command(act[0], act[1:]...)
 		cmd := exec.CommandContext(ctx, as.Path, as.Args[1:]...)
 		cmd.SysProcAttr, cmd.Dir, cmd.Env = as.SysProcAttr, as.Dir, w.Env(owner)
 		out, err := cmd.CombinedOutput()
@@ -82,7 +83,14 @@ func (w *world) locks(limit time.Duration) error {
 func (w *world) drop(uid uint32, path string) (free func()) {
 	w.t.Helper()
 	fd, free := tmuxtest.Lingering(w.t)
-	defer passed.Shut(fd)
+	w.dropOf(uid, path, fd)
+	return free
+}
+
+// dropOf is drop of a descriptor, which is closed.
+func (w *world) dropOf(uid uint32, path string, fd int) {
+	w.t.Helper()
+	defer func() { go passed.Shut(fd) }() // it may be the last one
 	c, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		w.t.Fatal(err)
@@ -104,7 +112,6 @@ func (w *world) drop(uid uint32, path string) (free func()) {
 	if err != nil && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EPIPE) { // the kernel has it so: nothing can be passed there
 		w.t.Fatal(err)
 	}
-	return free
 }
 
 // closing counts muxward's threads that close something.

@@ -17,6 +17,24 @@ import (
 // TestWhatLingersHoldsUpNobody: somebody has as many connections as they may, and makes more, in which lies what does
 // not let itself be closed. Who comes behind them is heard, where the kernel has it that anything can be passed here.
 func TestWhatLingersHoldsUpNobody(t *testing.T) {
+	var fds []int
+	for range 24 {
+		fd, _ := tmuxtest.Lingering(t)
+		fds = append(fds, fd)
+	}
+	holdsUpNobody(t, fds)
+}
+
+// TestWhatIsLockedHoldsUpNobody: the same, with more than is put away at a time of what no signal helps with.
+func TestWhatIsLockedHoldsUpNobody(t *testing.T) {
+	fds, free, gone := tmuxtest.Locked(t, 120)
+	holdsUpNobody(t, fds)
+	free()
+	tmuxtest.Eventually(t, gone, "all of it is closed")
+}
+
+func holdsUpNobody(t *testing.T, fds []int) {
+	t.Helper()
 	d := newDoor(t, everybody{}, func(identity.Identity, Call) (*gateway.Act, error) { return nil, errors.New("enough") })
 	var held []net.Conn
 	for range perUID {
@@ -27,8 +45,7 @@ func TestWhatLingersHoldsUpNobody(t *testing.T) {
 		defer c.Close()
 		held = append(held, c)
 	}
-	for range 24 {
-		fd, _ := tmuxtest.Lingering(t)
+	send := func(fd int) {
 		c, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err == nil {
 			err = unix.Connect(c, &unix.SockaddrUnix{Name: d.path})
@@ -39,10 +56,18 @@ func TestWhatLingersHoldsUpNobody(t *testing.T) {
 		if err != nil && !errors.Is(err, unix.EPIPE) { // it may be closed by then
 			t.Fatal(err)
 		}
-		passed.Shut(fd)
+		go passed.Shut(fd) // if nothing came of it, it is the last one
 		passed.Shut(c)
 	}
-	_ = held[0].Close()
+	for i, fd := range fds {
+		if i == len(fds)/2 {
+			_ = held[0].Close() // the next one is served
+		}
+		send(fd)
+	}
+	for _, c := range held {
+		_ = c.Close()
+	}
 	tmuxtest.Eventually(t, func() bool {
 		c, err := net.Dial("unix", d.path)
 		if err != nil {

@@ -170,20 +170,20 @@ func (s *Server) put(conn *net.UnixConn) {
 	s.away.Put(conn)
 }
 
-// close closes a connection that was served.
-func (s *Server) close(conn *net.UnixConn) {
+// reads reads what comes over a connection, to which nothing is to be passed: not everywhere does the
+// kernel see to that, see [passed.Listen].
+func reads(conn *net.UnixConn) io.Reader {
 	if teeth.Out(teeth.Put) {
-		_ = conn.Close()
-		return
+		return conn
 	}
-	_ = s.away.Close(conn)
+	return passed.Reader(conn)
 }
 
 // Wait waits until every answer was given.
 func (s *Server) Wait() { s.wg.Wait() }
 
 func (s *Server) serve(ctx context.Context, conn *net.UnixConn, c *caller, late *time.Timer) {
-	defer s.close(conn)
+	defer s.put(conn) // no request waits for what lies in it
 	defer s.caught()
 	_ = conn.SetDeadline(time.Now().Add(readTime))
 	value, err := s.handle(ctx, conn, c, late)
@@ -228,7 +228,7 @@ func (s *Server) follow(ctx context.Context, conn *net.UnixConn, late *time.Time
 	defer left(nil)
 	go func() {
 		defer s.caught()
-		_, _ = io.Copy(io.Discard, io.LimitReader(conn, maxCall)) // it has nothing more to say: this is its end
+		_, _ = io.Copy(io.Discard, io.LimitReader(reads(conn), maxCall)) // it has nothing more to say: this is its end
 		left(errPeerGone)
 	}()
 	return b.Ends(ctx)
@@ -272,7 +272,7 @@ func (s *Server) refuse(what string) {
 func (s *Server) unknown(conn *net.UnixConn, err error) error {
 	s.refuse("ctl door: nobody was let in: " + err.Error())
 	if conn != nil {
-		_, _ = readCall(conn)
+		_, _ = readCall(reads(conn))
 	}
 	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
 		return errStarved
@@ -306,7 +306,7 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late
 		}
 	}()
 	ctx = asking
-	call, err := readCall(conn) // before it is proved who asks: a lockdown waits less for that
+	call, err := readCall(reads(conn)) // before it is proved who asks: a lockdown waits less for that
 	if err != nil {
 		return nil, err
 	}
