@@ -145,6 +145,7 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 	if plan.Mode == gateway.Attach {
 		return e.attach(ctx, p, server)
 	}
+	defer e.respawned(ctx, plan)()
 	if guarded(plan) {
 		return e.runGuarded(ctx, p, server)
 	}

@@ -397,7 +397,9 @@ func (s *seat) wake() {
 		s.leave(err)
 		return
 	}
-	_ = s.conn.WriteMsg(s.ctx, &wire.Wakeup{})
+	if s.own == nil { // a place of their own has a client in control mode, which tmux never stops
+		_ = s.conn.WriteMsg(s.ctx, &wire.Wakeup{})
+	}
 	s.looksOnBeside(true)
 }
 
