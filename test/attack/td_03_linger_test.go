@@ -90,7 +90,7 @@ func (w *world) drop(uid uint32, path string) (free func()) {
 // dropOf is drop of a descriptor, which is closed.
 func (w *world) dropOf(uid uint32, path string, fd int) {
 	w.t.Helper()
-	defer func() { go passed.Shut(fd) }() // it may be the last one
+	defer tmuxtest.LetGo(fd) // it may be the last one
 	c, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		w.t.Fatal(err)

@@ -3,6 +3,8 @@ package attack
 import (
 	"context"
 	"os"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,6 +19,9 @@ func TestTD03WhatIsLocked(t *testing.T) {
 	t.Parallel()
 	row{teeth: "teeth_put", unlogged: true, gains: 1, attack: func(w *world) {
 		const inputs, refused, asked = 12, 80, 12
+		syscall.ForkLock.RLock() // a program that is started meanwhile would have them last, and hang before it begins
+		began := sync.OnceFunc(syscall.ForkLock.RUnlock)
+		defer began()
 		pipes, free, gone := tmuxtest.Locked(w.t, inputs+refused+asked)
 		uid, door := w.uid(stranger), w.door(stranger)
 		for _, fd := range pipes[:inputs] {
@@ -32,7 +37,7 @@ func TestTD03WhatIsLocked(t *testing.T) {
 			if err := c.Identify(context.Background(), h); err != nil {
 				w.t.Fatal(err)
 			}
-			_ = h.Close() // theirs is the last one
+			tmuxtest.LetGo(h.Stdin.Take()) // theirs is the last one
 			_ = c.Close()
 		}
 		for at, of := range map[string][]int{door: pipes[inputs : inputs+refused], w.Doors + "/run/ctl": pipes[inputs+refused:]} {
@@ -47,6 +52,7 @@ func TestTD03WhatIsLocked(t *testing.T) {
 				w.dropOf(uid, at, fd)
 			}
 		}
+		began()
 		if err := w.locks(3 * time.Second); err != nil {
 			w.gain("alice is kept waiting: %v", err)
 		}

@@ -64,3 +64,16 @@ func Locked(t testing.TB, n int) (fds []int, free func(), gone func() bool) {
 		return at[0].Revents&unix.POLLERR != 0
 	}
 }
+
+// LetGo closes a descriptor, and does not wait for more than that nobody finds it any more. Who forks meanwhile has one as
+// well, which may be the last: the caller has [syscall.ForkLock] where others start programs.
+func LetGo(fd int) {
+	var was, is unix.Stat_t
+	if unix.Fstat(fd, &was) != nil {
+		return
+	}
+	go func() { _ = unix.Close(fd) }()
+	for unix.Fstat(fd, &is) == nil && is.Ino == was.Ino && is.Dev == was.Dev {
+		runtime.Gosched()
+	}
+}
