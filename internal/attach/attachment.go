@@ -408,6 +408,9 @@ func (a *Attachment) waitBack() {
 	}
 }
 
+// Ended is closed once nothing is shown and nothing is taken any more.
+func (a *Attachment) Ended() <-chan struct{} { return a.ctx.Done() }
+
 // Size is the terminal's size within bounds; 80 by 24 if it cannot tell.
 func (a *Attachment) Size() Size { return a.window().Size }
 

@@ -119,6 +119,7 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 	case gateway.Answer:
 		return e.answer(ctx, p)
 	}
+	defer e.respawned(ctx, plan)()
 	s, seated := p.Request().By.(*controlSeat)
 	switch {
 	case seated && plan.Mode == gateway.Stream:
@@ -145,7 +146,6 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 	if plan.Mode == gateway.Attach {
 		return e.attach(ctx, p, server)
 	}
-	defer e.respawned(ctx, plan)()
 	if guarded(plan) {
 		return e.runGuarded(ctx, p, server)
 	}

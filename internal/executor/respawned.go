@@ -13,7 +13,7 @@ import (
 // into one: what a tmux server owes such a client of the old program is dropped before, as no version tried
 // (3.2a to 3.7c) minds it. They hear %continue behind it. It gives what is to be done then.
 func (e *Executor) respawned(ctx context.Context, plan *gateway.Plan) (then func()) {
-	if plan.Server == nil || plan.Invocation == nil || plan.Found.Window == nil {
+	if plan.Server == nil || plan.Invocation == nil || plan.Invocation.Row == nil || plan.Found.Window == nil {
 		return func() {}
 	}
 	if name := plan.Invocation.Row.Name; name != "respawn-pane" && name != "respawn-window" {

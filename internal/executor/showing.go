@@ -167,6 +167,8 @@ func (s *seat) picture(l *looking, picture []byte, size attach.Size, begin bool)
 		}
 		select {
 		case <-time.After(10 * time.Millisecond):
+		case <-s.att.Ended():
+			return false, err
 		case <-s.ctx.Done():
 			return false, err
 		}

@@ -134,6 +134,8 @@ func (s *seat) assured() error {
 		case <-time.After(stillPause):
 		case <-s.server.Done():
 			return err
+		case <-s.att.Ended():
+			return err
 		case <-s.ctx.Done():
 			return err
 		}

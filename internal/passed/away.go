@@ -49,6 +49,14 @@ func (a *Away) Put(c io.Closer) {
 	go a.turns(c)
 }
 
+// Full reports whether as much waits for its turn as is put away at a time. Each has a descriptor: who lets in what may have
+// to be put away lets nobody in then.
+func (a *Away) Full() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.kept) >= maxAway
+}
+
 // turns closes c, and then what has waited.
 func (a *Away) turns(c io.Closer) {
 	for c != nil {

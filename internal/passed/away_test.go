@@ -133,3 +133,27 @@ func TestListen(t *testing.T) {
 		}
 	})
 }
+
+type waits chan struct{}
+
+func (w waits) Close() error { <-w; return nil }
+
+// Who lets connections in hears when as many wait as are put away at a time, and when that is over.
+func TestAwayIsFull(t *testing.T) {
+	const most = 128 // twice what is put away at a time
+	var a passed.Away
+	end := make(waits)
+	for n := range most {
+		if a.Full() {
+			t.Fatalf("it is full of %d", n)
+		}
+		a.Put(end)
+	}
+	if !a.Full() {
+		t.Error("it is never full")
+	}
+	close(end)
+	for a.Full() {
+		time.Sleep(time.Millisecond)
+	}
+}

@@ -1,8 +1,10 @@
 package tmuxd
 
 import (
+	"context"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/teeth"
@@ -55,11 +57,42 @@ func (l *left) full(path string) bool {
 	return len(l.at[path]) >= maxLeft && !teeth.Out(teeth.Put)
 }
 
+// aways are what is put away of each door, by its path: what hangs there holds up no other.
+type aways struct {
+	mu sync.Mutex
+	at map[string]*passed.Away
+}
+
+func (a *aways) of(path string) *passed.Away {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.at == nil {
+		a.at = map[string]*passed.Away{}
+	}
+	if a.at[path] == nil {
+		a.at[path] = &passed.Away{}
+	}
+	return a.at[path]
+}
+
 // put closes a connection of which not all was read, and does not wait for what lies in it.
-func (s *Server) put(c io.Closer) {
+func (s *Server) put(path string, c io.Closer) {
 	if teeth.Out(teeth.Put) {
 		_ = c.Close()
 		return
 	}
-	s.away.Put(c)
+	s.aways.of(path).Put(c)
+}
+
+// awaitAway lets nobody in at a door while too much waits there to be put away, each of which has a descriptor of
+// muxward's: whoever comes waits in the kernel, which takes none.
+func (s *Server) awaitAway(ctx context.Context, path string) {
+	for away := s.aways.of(path); away.Full(); {
+		s.complain("nobody is let in at " + path + ": what came with earlier connections there cannot be closed")
+		select {
+		case <-time.After(againTime):
+		case <-ctx.Done():
+			return
+		}
+	}
 }

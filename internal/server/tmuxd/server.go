@@ -15,7 +15,6 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pace"
-	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/server/crowd"
 )
 
@@ -75,7 +74,7 @@ type Server struct {
 	proofs         crowd.Proofs        // that are under way
 	holdings       holdings
 	left           left
-	away           passed.Away
+	aways          aways
 	wg             sync.WaitGroup
 	refused        pace.Complaints
 	starved        spell
@@ -87,6 +86,7 @@ func (s *Server) Serve(ctx context.Context, l Listener, here string) error {
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	for {
+		s.awaitAway(ctx, l.Path())
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
@@ -113,11 +113,11 @@ func (s *Server) Wait() { s.wg.Wait() }
 func (s *Server) admit(ctx context.Context, nc *net.UnixConn, at place) {
 	uid, err := peerUID(nc)
 	if err != nil {
-		s.put(nc)
+		s.put(at.path, nc)
 		return
 	}
 	if crowd.Begins(uid) != crowd.Keeps && !crowd.Spares() {
-		s.put(nc)
+		s.put(at.path, nc)
 		s.starve(errSpared)
 		return
 	}

@@ -31,7 +31,7 @@ var errMadeRoom = errors.New("others have come, and it has proved nobody")
 // enter counts a connection by its uid before anything is read from it.
 func (s *Server) enter(ctx context.Context, nc *net.UnixConn, uid uint32, at place) (context.Context, *visit, error) {
 	ctx, gone := context.WithCancelCause(ctx)
-	v := &visit{nc: nc, uid: uid, at: at, gone: gone, put: s.put, fresh: &stay{}, here: &stay{}}
+	v := &visit{nc: nc, uid: uid, at: at, gone: gone, put: func(c io.Closer) { s.put(at.path, c) }, fresh: &stay{}, here: &stay{}}
 	as := crowd.Begins(uid)
 	fail := func(err error) (context.Context, *visit, error) {
 		v.leave(err)
