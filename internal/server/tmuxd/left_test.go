@@ -3,6 +3,9 @@ package tmuxd
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // Of one door so many connections may be left behind that do not come to their end, and then nobody comes in there
@@ -50,5 +53,35 @@ func TestLeftBehind(t *testing.T) {
 	}
 	if s.newcomers.Len() > 0 || s.proofs.Len() > 0 {
 		t.Errorf("%d are here, %d proofs", s.newcomers.Len(), s.proofs.Len())
+	}
+}
+
+type waits chan struct{}
+
+func (w waits) Close() error { <-w; return nil }
+
+// While too much waits at a door to be put away nobody is let in there; at another one they are.
+func TestDoorWaitsForWhatIsPutAway(t *testing.T) {
+	s := &Server{Complain: func(string) {}}
+	end := make(waits)
+	for range 128 { // as many as are put away at a time, twice
+		s.put("hers", end)
+	}
+	s.awaitAway(t.Context(), "his")
+	in := make(chan struct{})
+	go func() {
+		defer close(in)
+		s.awaitAway(t.Context(), "hers")
+	}()
+	select {
+	case <-in:
+		t.Error("somebody is let in")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(end)
+	select {
+	case <-in:
+	case <-time.After(tmuxtest.Patience):
+		t.Error("nobody is let in any more")
 	}
 }
