@@ -87,6 +87,7 @@ var beside = map[string]string{
 	"internal/trusted -> internal/way":                          "whose a file is goes by all that leads to it",
 	"internal/trusted -> internal/accounts":                     "a group is one account's alone by the files",
 	"internal/siblings -> internal/trusted":                     "what has our rights is nobody else's to change",
+	"internal/identity -> internal/passed":                      "who connects is held by a descriptor's copy",
 	"internal/identity -> internal/procfs":                      "who connects is a process",
 	"internal/identity -> internal/tmux":                        "panes are named by their ids",
 	"internal/identity -> internal/teeth":                       "a control run takes a check out",

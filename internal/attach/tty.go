@@ -14,6 +14,7 @@ import (
 	"github.com/muxward/muxward/internal/attach/screen"
 	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/failpoint"
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // nudgeEvery is how often a call that blocks in the kernel is freed again.
@@ -69,13 +70,8 @@ func OpenTTY(f *os.File, k *keeper.Keeper, client *os.File) (*TTY, error) {
 }
 
 func dup(f *os.File) (int, error) {
-	conn, err := f.SyscallConn()
+	fd, err := passed.Copy(f)
 	if err != nil {
-		return -1, err
-	}
-	fd := -1
-	cerr := conn.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 3) })
-	if err = errors.Join(cerr, err); err != nil {
 		return -1, fmt.Errorf("duplicate %s: %w", f.Name(), err)
 	}
 	return fd, nil

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/procfs"
 )
 
@@ -27,13 +28,8 @@ func hold(p *Peer) (*heldProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := p.pidfd.SyscallConn()
+	fd, err := passed.Copy(p.pidfd)
 	if err != nil {
-		return nil, fmt.Errorf("hold the process that connected: %w", err)
-	}
-	fd := -1
-	cerr := raw.Control(func(of uintptr) { fd, err = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0) })
-	if err = errors.Join(cerr, err); err != nil {
 		return nil, fmt.Errorf("hold the process that connected: %w", err)
 	}
 	return &heldProcess{self, os.NewFile(uintptr(fd), "pidfd")}, nil // it does not block: see Peer.hold

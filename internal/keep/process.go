@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/procfs"
 )
 
@@ -150,17 +151,9 @@ func (p *process) signal(sig syscall.Signal) error {
 
 func (p *process) close() { _ = p.pidfd.Close() }
 
-// held gives another descriptor of the process, for who may use it while close is called: the number
-// of ours may be something else's by then.
+// held gives another descriptor of the process, for who may use it while close is called.
 func (p *process) held() (*os.File, error) {
-	raw, err := p.pidfd.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	fd := -1
-	if gone := raw.Control(func(ours uintptr) { fd, err = unix.FcntlInt(ours, unix.F_DUPFD_CLOEXEC, 0) }); gone != nil {
-		return nil, fmt.Errorf("its server has ended: %w", gone)
-	}
+	fd, err := passed.Copy(p.pidfd)
 	if err != nil {
 		return nil, fmt.Errorf("hold its server: %w", err)
 	}

@@ -6,6 +6,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Copy gives another descriptor of a file, which is the caller's to close and not inherited. The file may be closed
+// meanwhile: the number of its own may be something else's by then.
+func Copy(f *os.File) (fd int, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd = -1
+	if closed := raw.Control(func(of uintptr) { fd, err = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 3) }); closed != nil {
+		return -1, closed
+	}
+	return fd, err
+}
+
 // Rights is the control message that passes copies of files; nil for none.
 func Rights(files []*os.File) []byte {
 	if len(files) == 0 {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/sys/unix"
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // FD is a descriptor with one owner: whoever holds the FD closes it, or hands
@@ -20,17 +20,7 @@ func NewFD(fd int) *FD { return &FD{n: fd} }
 // DupFD returns an FD of its own, close-on-exec, for the file behind f; f
 // stays the caller's.
 func DupFD(f *os.File) (*FD, error) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return nil, fmt.Errorf("duplicate %s: %w", f.Name(), err)
-	}
-	n, dupErr := -1, error(nil)
-	err = raw.Control(func(fd uintptr) {
-		n, dupErr = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3)
-	})
-	if err == nil {
-		err = dupErr
-	}
+	n, err := passed.Copy(f)
 	if err != nil {
 		return nil, fmt.Errorf("duplicate %s: %w", f.Name(), err)
 	}
