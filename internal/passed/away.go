@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/muxward/muxward/internal/teeth"
 )
 
 const (
@@ -27,6 +29,8 @@ const (
 type Away struct {
 	mu   sync.Mutex
 	late int // that are not done in time
+	// freed is closed when none is late any more.
+	freed chan struct{}
 	// busy is how many are being put away of what carries something, and kept what waits for that.
 	busy int
 	kept []io.Closer
@@ -35,6 +39,10 @@ type Away struct {
 // Put closes c and waits for nothing. Nothing more comes over a connection from then on. What carries something
 // waits for its turn, and takes no thread meanwhile.
 func (a *Away) Put(c io.Closer) {
+	if teeth.Out(teeth.Put) {
+		_ = c.Close()
+		return
+	}
 	if !carries(c) {
 		go a.Close(c)
 		return
@@ -81,6 +89,9 @@ func (a *Away) next() (c io.Closer) {
 
 // Close closes c, whichever thread hangs in that.
 func (a *Away) Close(c io.Closer) error {
+	if teeth.Out(teeth.Put) {
+		return c.Close()
+	}
 	timer := time.AfterFunc(hangs, func() { a.count(1) })
 	defer func() {
 		if !timer.Stop() {
@@ -108,31 +119,25 @@ func (a *Away) count(n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.late += n
-	if n > 0 && a.late == 1 {
-		go a.free()
-	}
-}
-
-func (a *Away) free() {
-	for wait := hangs; ; wait = min(2*wait, time.Second) {
-		Free()
-		<-time.After(wait)
-		a.mu.Lock()
-		late := a.late
-		a.mu.Unlock()
-		if late <= 0 {
-			return
-		}
+	switch {
+	case n > 0 && a.late == 1:
+		a.freed = make(chan struct{})
+		go freeing(a.freed, hangs, time.Second)
+	case n < 0 && a.late == 0:
+		close(a.freed)
 	}
 }
 
 // Shut closes a descriptor that somebody has passed. It waits only for file systems, and for pipes whose lock somebody has.
 func Shut(fd int) {
-	if !mayHang(fd) {
+	if teeth.Out(teeth.Put) || !mayHang(fd) {
 		_ = unix.Close(fd)
 		return
 	}
-	signalled(func() { _ = unix.Close(fd) })
+	runtime.LockOSThread() // it is this thread that is sent signals until it is done
+	defer runtime.UnlockOSThread()
+	defer signal(unix.Gettid(), hangs)()
+	_ = unix.Close(fd)
 }
 
 // Quit closes a connection of ours into which the other end may have passed something, and waits for none of it.
@@ -154,14 +159,6 @@ func mayHang(fd int) bool {
 	var st unix.Statx_t
 	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st)
 	return err != nil || st.Mask&unix.STATX_TYPE == 0 || st.Mode&unix.S_IFMT == unix.S_IFREG
-}
-
-// signalled has f called in a thread that is sent signals when that takes long, until it is done.
-func signalled(f func()) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer signal(unix.Gettid(), hangs)()
-	f()
 }
 
 // signal sends a thread signals now and then, at first after a while, until stop is called. It is
@@ -204,8 +201,11 @@ func Free() {
 }
 
 // FreeUntil is Free, again and again until done is closed.
-func FreeUntil(done <-chan struct{}) {
-	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
+func FreeUntil(done <-chan struct{}) { freeing(done, time.Second, time.Minute) }
+
+// freeing pauses between two times, at first for so long and then longer.
+func freeing(done <-chan struct{}, first, most time.Duration) {
+	for wait := first; ; wait = min(2*wait, most) {
 		Free()
 		select {
 		case <-done:

@@ -20,7 +20,6 @@ import (
 	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/server/crowd"
-	"github.com/muxward/muxward/internal/teeth"
 )
 
 // lateTime is longer than any act takes: one that has not ended by then never
@@ -89,7 +88,7 @@ func (s *Server) Serve(ctx context.Context, l Listener) error {
 		c, err := s.admit(conn, end)
 		if err != nil {
 			end(err)
-			s.put(conn)
+			s.away.Put(conn)
 			continue
 		}
 		s.wg.Go(func() {
@@ -100,7 +99,7 @@ func (s *Server) Serve(ctx context.Context, l Listener) error {
 			defer c.Leave()
 			late := time.AfterFunc(lateTime, func() {
 				c.Leave()
-				s.put(conn)
+				s.away.Put(conn)
 				go passed.FreeUntil(done)
 				s.Complain("ctl door: a request does not end; its connection was closed")
 			})
@@ -152,7 +151,7 @@ func (s *Server) enter(conn *net.UnixConn, uid uint32, end context.CancelCauseFu
 	}
 	in, err := s.waiting.Enter(uid, "", bounds, as, func() {
 		end(errMadeRoom)
-		s.put(conn)
+		s.away.Put(conn)
 	})
 	if err != nil {
 		proved()
@@ -161,29 +160,11 @@ func (s *Server) enter(conn *net.UnixConn, uid uint32, end context.CancelCauseFu
 	return &caller{in, proved}, nil
 }
 
-// put closes a connection of which not all was read, and does not wait for what lies in it.
-func (s *Server) put(conn *net.UnixConn) {
-	if teeth.Out(teeth.Put) {
-		_ = conn.Close()
-		return
-	}
-	s.away.Put(conn)
-}
-
-// reads reads what comes over a connection, to which nothing is to be passed: not everywhere does the
-// kernel see to that, see [passed.Listen].
-func reads(conn *net.UnixConn) io.Reader {
-	if teeth.Out(teeth.Put) {
-		return conn
-	}
-	return passed.Reader(conn)
-}
-
 // Wait waits until every answer was given.
 func (s *Server) Wait() { s.wg.Wait() }
 
 func (s *Server) serve(ctx context.Context, conn *net.UnixConn, c *caller, late *time.Timer) {
-	defer s.put(conn) // no request waits for what lies in it
+	defer s.away.Put(conn) // no request waits for what lies in it
 	defer s.caught()
 	_ = conn.SetDeadline(time.Now().Add(readTime))
 	value, err := s.handle(ctx, conn, c, late)
@@ -228,7 +209,7 @@ func (s *Server) follow(ctx context.Context, conn *net.UnixConn, late *time.Time
 	defer left(nil)
 	go func() {
 		defer s.caught()
-		_, _ = io.Copy(io.Discard, io.LimitReader(reads(conn), maxCall)) // it has nothing more to say: this is its end
+		_, _ = io.Copy(io.Discard, io.LimitReader(passed.Reader(conn), maxCall)) // it has nothing more to say: this is its end
 		left(errPeerGone)
 	}()
 	return b.Ends(ctx)
@@ -272,7 +253,7 @@ func (s *Server) refuse(what string) {
 func (s *Server) unknown(conn *net.UnixConn, err error) error {
 	s.refuse("ctl door: nobody was let in: " + err.Error())
 	if conn != nil {
-		_, _ = readCall(reads(conn))
+		_, _ = readCall(passed.Reader(conn))
 	}
 	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
 		return errStarved
@@ -306,7 +287,7 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late
 		}
 	}()
 	ctx = asking
-	call, err := readCall(reads(conn)) // before it is proved who asks: a lockdown waits less for that
+	call, err := readCall(passed.Reader(conn)) // before it is proved who asks: a lockdown waits less for that
 	if err != nil {
 		return nil, err
 	}

@@ -76,13 +76,7 @@ func (a *aways) of(path string) *passed.Away {
 }
 
 // put closes a connection of which not all was read, and does not wait for what lies in it.
-func (s *Server) put(path string, c io.Closer) {
-	if teeth.Out(teeth.Put) {
-		_ = c.Close()
-		return
-	}
-	s.aways.of(path).Put(c)
-}
+func (s *Server) put(path string, c io.Closer) { s.aways.of(path).Put(c) }
 
 // awaitAway lets nobody in at a door while too much waits there to be put away, each of which has a descriptor of
 // muxward's: whoever comes waits in the kernel, which takes none.

@@ -156,7 +156,7 @@ func (c *Conn) shut(err error) error {
 	pending := c.pending
 	c.pending = nil
 	c.mu.Unlock()
-	c.end() // nothing is lost: what was written is the kernel's
+	_ = c.away.Close(c.nc) // nothing is lost: what was written is the kernel's
 	if c.closed != nil {
 		c.closed()
 	}
@@ -166,7 +166,7 @@ func (c *Conn) shut(err error) error {
 
 func closeAll(fds []int) {
 	for _, fd := range fds {
-		shut(fd)
+		passed.Shut(fd)
 	}
 }
 

@@ -62,7 +62,7 @@ func (f *FD) File(name string) *os.File {
 // system hangs, it does as well.
 func (f *FD) Close() error {
 	if n := f.Take(); n >= 0 {
-		shut(n)
+		passed.Shut(n)
 	}
 	return nil
 }
