@@ -26,6 +26,7 @@ import (
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/keyboard"
 	"github.com/muxward/muxward/internal/passed"
+	"github.com/muxward/muxward/internal/settle"
 	"github.com/muxward/muxward/internal/tmux"
 )
 
@@ -35,7 +36,6 @@ const (
 	lookEvery    = 4 * time.Second // at what nothing tells us about
 	settleTime   = 50 * time.Millisecond
 	shoutEvery   = time.Minute // about a policy that is broken
-	logTime      = 2 * time.Second
 )
 
 // watch keeps an eye on the policy directory, the accounts, the log and the
@@ -370,7 +370,7 @@ func (d *daemon) ourClient(s *guard.Server, pid int, name string) bool {
 // ended.
 func (d *daemon) notice(n guard.Notice) {
 	go func() { // the guard does not wait; the log refuses once it is closed
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), logTime)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), settle.Record)
 		defer cancel()
 		if _, err := d.log.Append(ctx, access.BestEffortClass, n.Event()); err != nil || n.Kind == access.EventAlarm {
 			fmt.Fprintln(os.Stderr, "muxward:", tmux.Clean(n.Text))
@@ -380,7 +380,7 @@ func (d *daemon) notice(n guard.Notice) {
 
 // event writes something about muxward itself.
 func (d *daemon) event(kind access.EventKind, note string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), logTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), settle.Record)
 	defer cancel()
 	if _, err := d.log.Append(ctx, access.MustRecordClass, access.Event{Kind: kind, Note: note}); err != nil {
 		fmt.Fprintf(os.Stderr, "muxward: %s (not recorded: %v)\n", note, err)

@@ -13,12 +13,8 @@ import (
 	"github.com/muxward/muxward/internal/policy"
 )
 
-const (
-	// lookEvery is how often it is looked at what nothing tells us about.
-	lookEvery = 4 * time.Second
-	// logTime bounds how long something waits for its record.
-	logTime = 2 * time.Second
-)
+// lookEvery is how often it is looked at what nothing tells us about.
+const lookEvery = 4 * time.Second
 
 // Book is what was given. All that is exported is set behind [Open], before anything else is called but Wrong, Close and
 // Declarations: the line needs those as it is made, and the book needs the line.

@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/settle"
 )
 
 // commandLine is the source of what is given by `muxward grant`.
@@ -156,7 +157,7 @@ func (b *Book) recordGrant(ctx context.Context, g grants.Grant, what string) err
 
 // writeGrant writes something about what was given.
 func (b *Book) writeGrant(ctx context.Context, g grants.Grant, by, note string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle.Record)
 	defer cancel()
 	ev := access.Event{
 		Kind: access.EventGrant, Time: b.Gateway.Time(), Person: by, Allowed: true, Note: note,

@@ -12,12 +12,8 @@ import (
 	"github.com/muxward/muxward/internal/policy"
 )
 
-const (
-	// minded is how often it is looked what has become of panes and people.
-	minded = time.Second
-	// logTime bounds how long something waits for its record.
-	logTime = 2 * time.Second
-)
+// minded is how often it is looked what has become of panes and people.
+const minded = time.Second
 
 // Keyboards are whose the keyboards of panes are, and what is suggested for them. All that is exported, but for
 // Suggestions, is set before it is used.

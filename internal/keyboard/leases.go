@@ -300,7 +300,7 @@ func (k *Keyboards) endLease(l grants.Lease, why string) {
 
 // recordLease writes what became of a lease without anybody having done it.
 func (k *Keyboards) recordLease(l grants.Lease, why string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.Ctx), logTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.Ctx), settle.Record)
 	defer cancel()
 	_, err := k.Log.Append(ctx, access.BestEffortClass, access.Event{
 		Kind: access.EventLease, Time: k.Gateway.Time(), Person: l.Holder, Allowed: true,

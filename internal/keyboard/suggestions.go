@@ -122,7 +122,7 @@ func (k *Keyboards) withdraw(ctx context.Context, id, by, why string) (grants.Su
 
 // recordSuggestion writes that something was suggested, or what became of it.
 func (k *Keyboards) recordSuggestion(ctx context.Context, v grants.Suggestion, class access.Class, by string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle.Record)
 	defer cancel()
 	ev := access.Event{
 		Kind: access.EventSuggest, Time: k.Gateway.Time(), Person: by, Author: v.Who.Person(), Answer: string(v.Answer), Allowed: true, Verbs: []string{access.Suggest.String()},

@@ -159,7 +159,7 @@ func (q *Requests) endRequest(ctx context.Context, id string, as grants.Answer, 
 
 // recordRequest writes that something was asked for, and what became of it.
 func (q *Requests) recordRequest(ctx context.Context, r grants.Request, by, what string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settle.Record)
 	defer cancel()
 	ev := access.Event{
 		Kind: access.EventRequest, Time: q.Gateway.Time(), Person: by, Allowed: r.Answer == grants.Approved,

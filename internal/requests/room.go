@@ -13,12 +13,8 @@ import (
 	"github.com/muxward/muxward/internal/webhook"
 )
 
-const (
-	// minded is how often it is looked whether the time of a request is over.
-	minded = time.Second
-	// logTime bounds how long something waits for its record.
-	logTime = 2 * time.Second
-)
+// minded is how often it is looked whether the time of a request is over.
+const minded = time.Second
 
 // Requests are what is asked for. All that is exported, but for Waiting, is set before it is used.
 type Requests struct {

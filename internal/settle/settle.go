@@ -11,6 +11,9 @@ import (
 // Time bounds how long whoever takes something from others waits for what that ends.
 const Time = 5 * time.Second
 
+// Record bounds how long something waits for its record.
+const Record = 2 * time.Second
+
 // Wait has what is in force kept while what it takes ends. The error says what could
 // not be confirmed in time.
 func Wait(ctx context.Context, keep func() error, end func() gateway.Report) (gateway.Report, error) {
