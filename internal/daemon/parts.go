@@ -32,6 +32,7 @@ import (
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/privsep"
 	"github.com/muxward/muxward/internal/requests"
+	"github.com/muxward/muxward/internal/server/crowd"
 	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/server/sshd"
 	"github.com/muxward/muxward/internal/server/tmuxd"
@@ -64,6 +65,7 @@ type daemon struct {
 	files       *identity.Accounts // those that files have, whatever is asked about others
 	directory   *nss.Switch        // nil if none is asked, or muxward-helper asks
 	gateway     *gateway.Gateway
+	descriptors crowd.Room // for all doors
 	executor    *executor.Executor
 	tmuxDoor    *tmuxd.Server
 	ctlDoor     *ctld.Server
@@ -256,6 +258,7 @@ func (d *daemon) assembleLine(leases *grants.Leases) {
 	exe := &executor.Executor{
 		Start:   servers.Start,
 		Keys:    func(base access.Event) executor.KeyLog { return keyLog{d.log.Keys(d.ctx, base)} },
+		Room:    &d.descriptors,
 		Keeper:  func() *keeper.Keeper { return d.keeper },
 		Gateway: func() *gateway.Gateway { return d.gateway },
 
@@ -281,10 +284,11 @@ func (d *daemon) assembleLine(leases *grants.Leases) {
 	}
 	prover := identity.NewProver(people{d.policy}, options...)
 	d.tmuxDoor = &tmuxd.Server{
-		Gateway: d.gateway, Prover: prover, Home: d.homeOf, Complain: d.complain,
+		Gateway: d.gateway, Prover: prover, Home: d.homeOf, Room: &d.descriptors, Complain: d.complain,
 	}
+	d.descriptors.Short = d.tmuxDoor.Spared
 	d.ctlDoor = &ctld.Server{
-		Gateway: d.gateway, Prover: prover, Arrive: d.arrive, Acts: d.act, Complain: d.complain,
+		Gateway: d.gateway, Prover: prover, Arrive: d.arrive, Acts: d.act, Room: &d.descriptors, Complain: d.complain,
 	}
 }
 

@@ -113,6 +113,7 @@ func (d *daemon) openSSH(ctx context.Context) (*sshDoor, error) {
 				}}},
 		Home: d.homeOf,
 		Join: d.joinBySSH,
+		Room: &d.descriptors,
 
 		Reaching: d.reaching(), Idle: s.config.Idle,
 	}

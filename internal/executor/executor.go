@@ -76,6 +76,8 @@ type Executor struct {
 	// RequestKey is the key by which people ask for a right on the pane that they are at, ""
 	// for none.
 	RequestKey string
+	// Room is the descriptors that there are; nil for no more than are free.
+	Room *crowd.Room
 	// Keeper guards the terminals of attached people; nil for none.
 	Keeper func() *keeper.Keeper
 	// Gateway takes the commands that attached people ask for by keys. It is
@@ -105,6 +107,9 @@ type Executor struct {
 // attached any more, and before the log is closed and whatever else that needs.
 func (e *Executor) Wait() { e.beside.Wait() }
 
+// perAttach is how many descriptors of ours somebody who is attached takes, beside those of their client.
+const perAttach = 12
+
 // errSpared is why nobody is attached, in control mode neither, while there still are descriptors.
 var errSpared = errors.New("muxward has no descriptors left but for its own commands; attach again when others have left")
 
@@ -127,8 +132,12 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 	case seated && s.carries(plan):
 		return s.carry(ctx, p)
 	}
-	if plan.Mode == gateway.Attach && !crowd.Spares() { // many may have come in before the first of them was attached
-		return gateway.Result{}, errSpared
+	if plan.Mode == gateway.Attach { // many may have come in before the first of them was attached
+		taken, ok := e.Room.Take(perAttach)
+		if !ok {
+			return gateway.Result{}, errSpared
+		}
+		defer taken() // by then they have what they need
 	}
 	server, release, err := e.server(ctx, p)
 	if err != nil {

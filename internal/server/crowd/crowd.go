@@ -4,7 +4,7 @@
 // Of one uid there are only so many. Whoever may use many uids (user_namespaces(7), subuid(5)) could
 // take all room still: so where there are too many, one makes room of which least is known. Whose uid
 // has proved somebody before is known as they come, however slow their next proof is. It is no
-// check of rights, and proves nobody: doors say how far each connection has come. [Spares] says whether
+// check of rights, and proves nobody: doors say how far each connection has come. [Room] says whether
 // there are descriptors left for more.
 //
 // Start reading at [Crowd.Enter].

@@ -313,25 +313,8 @@ func TestNobodysPlaces(t *testing.T) {
 // makes room is told that their proof is over.
 func TestKnownComesAgain(t *testing.T) {
 	s := &Server{Complain: func(string) {}}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "ctl"), Net: "unix"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	as := func(uid uint32, end context.CancelCauseFunc) (*caller, error) {
-		t.Helper()
-		client, err := net.Dial("unix", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = client.Close() })
-		conn, err := l.AcceptUnix()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = conn.Close() })
-		return s.enter(conn, uid, end)
-	}
+	come := comers(t, s)
+	as := func(uid uint32, end context.CancelCauseFunc) (*caller, error) { return come(uid, end, nil) }
 	ctx, end := context.WithCancelCause(t.Context())
 	for range perUID + 3 { // of one uid
 		_, _ = as(4241, end)

@@ -57,6 +57,8 @@ type Server struct {
 	Arrive func(ctx context.Context, who identity.Identity, c Call) (identity.Identity, error)
 	// Acts makes the act of a call, or fails if there is none of that name.
 	Acts func(who identity.Identity, c Call) (*gateway.Act, error)
+	// Room is the descriptors that there are; nil for no more than are free.
+	Room *crowd.Room
 	// Complain reports what went wrong at the door.
 	Complain func(what string)
 
@@ -85,14 +87,14 @@ func (s *Server) Serve(ctx context.Context, l Listener) error {
 			}
 		}
 		asking, end := context.WithCancelCause(ctx)
-		c, err := s.admit(conn, end)
+		done := make(chan struct{})
+		c, err := s.admit(conn, end, done)
 		if err != nil {
 			end(err)
 			s.away.Put(conn)
 			continue
 		}
 		s.wg.Go(func() {
-			done := make(chan struct{})
 			defer close(done)
 			defer end(nil)
 			defer c.proved()
@@ -118,8 +120,9 @@ type caller struct {
 // errMadeRoom is why a request ended of which it was not known yet whose it is.
 var errMadeRoom = errors.New("others have come, and it has proved nobody")
 
-// admit counts a connection by the uid that made it. If it has to make room, end has its proof end, too.
-func (s *Server) admit(conn *net.UnixConn, end context.CancelCauseFunc) (*caller, error) {
+// admit counts a connection by the uid that made it. If it has to make room, end has its proof end, too; done is closed
+// when it is over.
+func (s *Server) admit(conn *net.UnixConn, end context.CancelCauseFunc, done <-chan struct{}) (*caller, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err
@@ -131,33 +134,50 @@ func (s *Server) admit(conn *net.UnixConn, end context.CancelCauseFunc) (*caller
 	if err = cmp.Or(cerr, err); err != nil {
 		return nil, err
 	}
-	return s.enter(conn, cred.Uid, end)
+	return s.enter(conn, cred.Uid, end, done)
 }
 
 // enter is admit of a uid's.
-func (s *Server) enter(conn *net.UnixConn, uid uint32, end context.CancelCauseFunc) (*caller, error) {
+func (s *Server) enter(conn *net.UnixConn, uid uint32, end context.CancelCauseFunc, done <-chan struct{}) (*caller, error) {
 	as := crowd.Begins(uid)
 	how := as
 	if as == crowd.Unknown && s.waiting.Knows(uid) {
 		how = crowd.Known
 	}
-	proved, ok := s.proofs.Begin(uid, "", maxProofs, how, lateTime)
-	if !ok {
-		return nil, errors.New("too many are being proved")
-	}
-	bounds := crowd.Bounds{Each: perUID, All: maxOpen}
-	if as != crowd.Keeps && !crowd.Spares() {
+	bounds, proofs := crowd.Bounds{Each: perUID, All: maxOpen}, maxProofs
+	if as != crowd.Keeps && !s.Room.Spares() {
 		bounds = crowd.Few(bounds)
+		proofs = bounds.Loose
 	}
 	in, err := s.waiting.Enter(uid, "", bounds, as, func() {
 		end(errMadeRoom)
 		s.away.Put(conn)
+		s.goes(done)
 	})
 	if err != nil {
-		proved()
 		return nil, err
 	}
+	proved, ok := s.proofs.Begin(uid, "", proofs, how, lateTime)
+	if !ok {
+		in.Leave()
+		return nil, errors.New("too many are being proved")
+	}
 	return &caller{in, proved}, nil
+}
+
+// goesTime is longer than one that makes room takes to be over.
+const goesTime = 100 * time.Millisecond
+
+// goes waits for one that has made room to be over, where descriptors are few: until then it has what it took, and many
+// that come one behind the other would have made room for nobody.
+func (s *Server) goes(done <-chan struct{}) {
+	if s.Room.Spares() {
+		return
+	}
+	select {
+	case <-done:
+	case <-time.After(goesTime):
+	}
 }
 
 // Wait waits until every answer was given.
@@ -255,10 +275,33 @@ func (s *Server) unknown(conn *net.UnixConn, err error) error {
 	if conn != nil {
 		_, _ = readCall(passed.Reader(conn))
 	}
-	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+	if starves(err) {
 		return errStarved
 	}
 	return errUnknown
+}
+
+// starves reports whether an error says that there are no descriptors.
+func starves(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
+
+// starvedTime is how long a request waits for descriptors, and starvedPause how long it does between two looks.
+const (
+	starvedTime  = time.Second
+	starvedPause = 20 * time.Millisecond
+)
+
+// fed does what takes descriptors, and does it again for a while when there are none: others take theirs for a moment only.
+func fed[T any](ctx context.Context, do func() (T, error)) (got T, err error) {
+	for until := time.Now().Add(starvedTime); ; {
+		if got, err = do(); !starves(err) || time.Now().After(until) {
+			return got, err
+		}
+		select {
+		case <-time.After(starvedPause):
+		case <-ctx.Done():
+			return got, err
+		}
+	}
 }
 
 // lockdown is the act that those may do as well of whom it cannot be told how they came in.
@@ -270,7 +313,7 @@ const lockdownTime = 4 * time.Second
 
 func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late *time.Timer) (any, error) {
 	failpoint.At("ctld-handle")
-	peer, err := s.Prover.Hold(conn)
+	peer, err := fed(ctx, func() (*identity.Peer, error) { return s.Prover.Hold(conn) })
 	if err != nil {
 		return nil, s.unknown(conn, err)
 	}
@@ -296,7 +339,9 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late
 		ctx, cancel = context.WithTimeout(ctx, lockdownTime)
 		defer cancel()
 	}
-	who, err := s.Prover.Prove(ctx, peer, "ctl", call.Act == lockdown)
+	who, err := fed(ctx, func() (identity.Identity, error) {
+		return s.Prover.Prove(ctx, peer, "ctl", call.Act == lockdown)
+	})
 	if err != nil {
 		return nil, s.unknown(nil, err)
 	}

@@ -4,11 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"path/filepath"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/server/crowd"
 )
 
 // starved finds out about nobody, for a reason.
@@ -31,5 +37,94 @@ func TestStarved(t *testing.T) {
 		if err := (Call{Act: "status"}).Do(soon(t), d.path, nil); err == nil || err.Error() != want.Error() {
 			t.Errorf("%v: they hear %v", why, err)
 		}
+	}
+}
+
+// hungry finds out about whoever comes when there are descriptors again.
+type hungry struct {
+	*identity.Prover
+	held, proved atomic.Int32
+}
+
+func (h *hungry) Hold(conn *net.UnixConn) (*identity.Peer, error) {
+	if h.held.Add(1) < 3 {
+		return nil, unix.EMFILE
+	}
+	return h.Prover.Hold(conn)
+}
+
+func (h *hungry) Prove(ctx context.Context, peer *identity.Peer, door string, freezing bool) (identity.Identity, error) {
+	if h.proved.Add(1) < 3 {
+		return identity.Identity{}, unix.ENFILE
+	}
+	return h.Prover.Prove(ctx, peer, door, freezing)
+}
+
+// TestFedAgain: for whom there were none for a moment, is served.
+func TestFedAgain(t *testing.T) {
+	d := newDoorOf(t, &Server{
+		Prover: &hungry{Prover: identity.NewProver(everybody{})},
+		Acts:   func(identity.Identity, Call) (*gateway.Act, error) { return nil, errors.New("heard") },
+	})
+	if err := (Call{Act: "status"}).Do(soon(t), d.path, nil); err == nil || err.Error() != "heard" {
+		t.Errorf("they hear %v", err)
+	}
+}
+
+// TestRoomMadeWhereFewAre: where descriptors are few nobody comes in the place of one who has made room before that one
+// is over; then they do.
+func TestRoomMadeWhereFewAre(t *testing.T) {
+	for _, over := range []bool{true, false} {
+		s := &Server{Complain: func(string) {}, Room: &crowd.Room{}}
+		for n := 1 << 30; n > 0; { // all that are not kept back
+			if _, ok := s.Room.Take(n); !ok {
+				n /= 2
+			}
+		}
+		as := comers(t, s)
+		most := crowd.Few(crowd.Bounds{}).Loose
+		refused := 0
+		for i := range 3 * most {
+			done := make(chan struct{})
+			ctx, end := context.WithCancelCause(t.Context())
+			c, err := as(uint32(100000+i), end, done)
+			if err != nil {
+				refused++
+				continue
+			}
+			context.AfterFunc(ctx, func() {
+				if over {
+					time.Sleep(time.Millisecond) // it takes a moment, as all do
+					c.proved()
+					close(done)
+				}
+			})
+		}
+		if n := s.proofs.Len(); n != most || over != (refused == 0) {
+			t.Errorf("over: %v: %d are being proved, of %d, and %d were refused", over, n, most, refused)
+		}
+	}
+}
+
+// comers has others come to a server, each as a uid.
+func comers(t *testing.T, s *Server) func(uid uint32, end context.CancelCauseFunc, done <-chan struct{}) (*caller, error) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "ctl"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return func(uid uint32, end context.CancelCauseFunc, done <-chan struct{}) (*caller, error) {
+		t.Helper()
+		client, err := net.Dial("unix", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = client.Close() })
+		conn, err := l.AcceptUnix()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return s.enter(conn, uid, end, done)
 	}
 }

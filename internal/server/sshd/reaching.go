@@ -14,7 +14,6 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/pace"
 	"github.com/muxward/muxward/internal/reach"
-	"github.com/muxward/muxward/internal/server/crowd"
 )
 
 // Limits of what is reached besides tmux.
@@ -254,7 +253,7 @@ func (c *conn) enterReach(ctx context.Context, listens bool) (leave func(), err 
 	case crowded(c.reached, maxForwards) || listens && crowded(c.listens, maxListens):
 		return nil, fmt.Errorf("a connection reaches for %d things at once, and listens at %d places", maxForwards, maxListens)
 	}
-	if !crowd.Spares() { // each takes some, on a connection that was let in long before
+	if !c.s.Room.Spares() { // each takes some, on a connection that was let in long before
 		return nil, errSpared
 	}
 	person, ok := c.s.enter(c.s.reached, c.who.Person(), maxPersons)

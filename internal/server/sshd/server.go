@@ -108,6 +108,8 @@ type Server struct {
 	Reaching Reaching
 	// Idle is how long somebody may be on a terminal and type nothing; 0 is without end.
 	Idle time.Duration
+	// Room is the descriptors that there are; nil for no more than are free.
+	Room *crowd.Room
 	// Complain reports what went wrong at the door.
 	Complain func(what string)
 	// Grace is how long a connection has to prove somebody; 0 is 30 seconds.
@@ -278,7 +280,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn) {
 		_ = nc.Close()
 		s.refuse(access.Event{From: nc.RemoteAddr().String(), Reason: why})
 	}
-	if !crowd.Spares() {
+	if !s.Room.Spares() {
 		turnAway(errSpared.Error())
 		return
 	}

@@ -39,6 +39,10 @@ const (
 	calmTime  = 10 * time.Second
 )
 
+// perClient is how many descriptors a client takes while it comes in, beside its connection: its streams, its
+// process, and what is read of that.
+const perClient = 6
+
 // Prover proves who is at the other end.
 type Prover interface {
 	FromPeer(ctx context.Context, conn *net.UnixConn, door string) (identity.Identity, *identity.Peer, error)
@@ -64,6 +68,8 @@ type Server struct {
 	Prover  Prover
 	// Home gives the home directory of a person's account, "" if they have none here.
 	Home func(person string) string
+	// Room is the descriptors that there are; nil for no more than are free.
+	Room *crowd.Room
 	// Complain reports what went wrong at the door, already bounded in rate.
 	Complain func(what string)
 
@@ -116,17 +122,23 @@ func (s *Server) admit(ctx context.Context, nc *net.UnixConn, at place) {
 		s.put(at.path, nc)
 		return
 	}
-	if crowd.Begins(uid) != crowd.Keeps && !crowd.Spares() {
-		s.put(at.path, nc)
-		s.starve(errSpared)
-		return
+	taken := func() {}
+	if crowd.Begins(uid) != crowd.Keeps {
+		var ok bool
+		if taken, ok = s.Room.Take(perClient); !ok {
+			s.put(at.path, nc)
+			return
+		}
 	}
 	ctx, v, err := s.enter(ctx, nc, uid, at)
 	if err != nil {
+		taken()
 		s.complain(err.Error())
 		return
 	}
+	v.taken = taken
 	s.wg.Go(func() {
+		defer taken()
 		defer v.here.give()
 		defer v.fresh.give()
 		s.guarded(ctx, v)
@@ -170,6 +182,7 @@ func (s *Server) guarded(ctx context.Context, v *visit) {
 	s.serve(ctx, v, func(who identity.Identity) error {
 		beginning.Stop()
 		v.fresh.give()
+		v.taken()
 		return s.place(who, v)
 	})
 }
@@ -244,6 +257,9 @@ func starves(err error) bool {
 
 // errSpared is why a client is turned away while there still are descriptors.
 var errSpared = errors.New("the last ones are for muxward's own commands")
+
+// Spared tells, once in such a time, that there are no descriptors to spare.
+func (s *Server) Spared() { s.starve(errSpared) }
 
 func (s *Server) starve(err error) {
 	if s.starved.begins(time.Now()) {

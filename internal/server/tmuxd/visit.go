@@ -20,6 +20,7 @@ type visit struct {
 	gone        context.CancelCauseFunc
 	fresh, here *stay
 	proved      func() // its proof is over
+	taken       func() // it has taken what descriptors it needs to come in
 	put         func(io.Closer)
 	ends        func() // what is held of it is let go of
 	calls       [2]*crowd.Caller[uint32]
