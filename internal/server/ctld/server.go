@@ -10,6 +10,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -65,6 +66,7 @@ type Server struct {
 	wg      sync.WaitGroup
 	waiting crowd.Crowd[uint32]
 	proofs  crowd.Proofs
+	hanging atomic.Int32 // of those that have made room
 	away    passed.Away
 	refused pace.Complaints
 }
@@ -169,14 +171,20 @@ func (s *Server) enter(conn *net.UnixConn, uid uint32, end context.CancelCauseFu
 const goesTime = 100 * time.Millisecond
 
 // goes waits for one that has made room to be over, where descriptors are few: until then it has what it took, and many
-// that come one behind the other would have made room for nobody.
+// that come one behind the other would be refused for it. While one hangs no other is waited for, as all who come wait
+// behind that.
 func (s *Server) goes(done <-chan struct{}) {
-	if s.Room.Spares() {
+	if s.Room.Spares() || s.hanging.Load() > 0 {
 		return
 	}
 	select {
 	case <-done:
 	case <-time.After(goesTime):
+		s.hanging.Add(1)
+		s.wg.Go(func() {
+			<-done // it is one of a few: see Proofs
+			s.hanging.Add(-1)
+		})
 	}
 }
 

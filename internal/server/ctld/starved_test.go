@@ -86,6 +86,9 @@ func TestRoomMadeWhereFewAre(t *testing.T) {
 		refused := 0
 		for i := range 3 * most {
 			done := make(chan struct{})
+			if !over {
+				t.Cleanup(func() { close(done) })
+			}
 			ctx, end := context.WithCancelCause(t.Context())
 			c, err := as(uint32(100000+i), end, done)
 			if err != nil {
@@ -99,6 +102,9 @@ func TestRoomMadeWhereFewAre(t *testing.T) {
 					close(done)
 				}
 			})
+		}
+		if n := s.hanging.Load(); n > 1 {
+			t.Errorf("over: %v: it was waited for %d that hang", over, n)
 		}
 		if n := s.proofs.Len(); n != most || over != (refused == 0) {
 			t.Errorf("over: %v: %d are being proved, of %d, and %d were refused", over, n, most, refused)
