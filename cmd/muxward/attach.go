@@ -234,10 +234,7 @@ func clientOf(at config.Serving, run acts.Forced) (program string, argv, env []s
 	if !filepath.IsAbs(at.Tmux) || !filepath.IsAbs(at.Doors) {
 		return "", nil, nil, errors.New("where muxward serves is written down without its tmux: an older muxward has done that; start it again")
 	}
-	if program, err = filepath.EvalSymlinks(at.Tmux); err == nil {
-		err = siblings.CheckProgram(program)
-	}
-	if err != nil {
+	if program, err = siblings.RealProgram(at.Tmux); err != nil {
 		return "", nil, nil, fmt.Errorf("tmux (%s) is not run: %w", at.Tmux, err)
 	}
 	env = slices.DeleteFunc(os.Environ(), func(kv string) bool {

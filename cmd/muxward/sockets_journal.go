@@ -17,6 +17,7 @@ import (
 	"github.com/muxward/muxward/internal/server/ctld"
 	"github.com/muxward/muxward/internal/siblings"
 	"github.com/muxward/muxward/internal/sockets"
+	"github.com/muxward/muxward/internal/trusted"
 )
 
 // journalError is that of a journal that cannot be written.
@@ -73,7 +74,7 @@ func journalDir(state string, uid int) (string, error) {
 	if uid != 0 || st.Uid == 0 {
 		return state, nil
 	}
-	state, err := filepath.EvalSymlinks(state)
+	state, err := trusted.Us().Way(state, trusted.Apart) // the account's own, on a way of root's
 	if err != nil {
 		return "", err
 	}

@@ -78,10 +78,7 @@ func rootsConfig(at config.Serving) (config.Config, error) {
 	if at.File == "" {
 		return config.Config{}, errors.New("it is not known which configuration muxward has, as it was started without one, or is an older one: name the file of secrets with --file")
 	}
-	path, err := filepath.EvalSymlinks(at.File)
-	if err == nil {
-		err = siblings.CheckPath(path)
-	}
+	path, err := siblings.Real(at.File)
 	if err != nil {
 		return config.Config{}, fmt.Errorf("the configuration of muxward: %w", err)
 	}
@@ -130,14 +127,13 @@ func (t totpFile) change(change func(*identity.TOTPKeys, []string) ([]string, er
 // openTOTPDir opens the directory, once: all else is relative to it. It has to be nobody
 // else's, who could put another in its place meanwhile.
 func openTOTPDir(path string) (*os.File, error) {
-	path, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return nil, err
-	}
+	real := filepath.EvalSymlinks
 	if os.Geteuid() == 0 {
-		if err := siblings.CheckPath(path); err != nil {
-			return nil, fmt.Errorf("the directory of the file of secrets: %w", err)
-		}
+		real = siblings.Real
+	}
+	path, err := real(path)
+	if err != nil {
+		return nil, fmt.Errorf("the directory of the file of secrets: %w", err)
 	}
 	fd, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})

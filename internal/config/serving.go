@@ -187,8 +187,8 @@ func helpersServing(doors, state string, at unix.Stat_t) (Serving, error) {
 	if !filepath.IsAbs(doors) {
 		return Serving{}, fmt.Errorf("%w; run this as that account", theirs)
 	}
-	run, err := filepath.EvalSymlinks((&Config{Doors: doors}).Run())
-	path := filepath.Join(run, servingFile)
+	path, err := siblings.RealAbove(filepath.Join((&Config{Doors: doors}).Run(), servingFile))
+	run := filepath.Dir(path)
 	if err == nil {
 		_, err = os.Lstat(path)
 	}

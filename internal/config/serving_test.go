@@ -54,6 +54,14 @@ func TestServingOfAnAccount(t *testing.T) {
 	find("in a directory of somebody else's", false, false)
 	must(t, os.Chown(doors, 0, 0))
 	find("the helper's again", false, true)
+	must(t, os.Mkdir(base+"/theirs", 0o755))
+	must(t, os.Symlink(doors, base+"/theirs/d"))
+	must(t, os.Chown(base+"/theirs", somebody, somebody))
+	for _, by := range []string{base + "/theirs/d", doors} {
+		must(t, Serving{Doors: by}.Save(state))
+		must(t, os.Chown(filepath.Join(state, servingFile), somebody, somebody))
+		find("by "+by, false, by == doors)
+	}
 	path := filepath.Join(state, servingFile)
 	must(t, os.Remove(path))
 	must(t, unix.Mkfifo(path, 0o644))

@@ -306,8 +306,16 @@ func (d *daemon) assembleRequests() {
 	d.requests = &requests.Requests{
 		Gateway: d.gateway, Policy: d.policy, Log: d.log, Grants: d.given, Hook: d.hook,
 		TakesTurn: d.takesAsking, Strangers: d.strangers, Displays: d.executor,
-		Complain: d.complain, Draining: d.draining.Load, Ctx: d.ctx,
+		Complain: d.complain, Draining: d.draining.Load, Ctx: d.ctx, Unrecorded: d.unrecorded,
 	}
+}
+
+// unrecorded says why nothing can be recorded now, nil if it can.
+func (d *daemon) unrecorded() error {
+	if h := d.log.Health(); !h.OK {
+		return errors.New(h.Reason)
+	}
+	return nil
 }
 
 // openGrants opens what was given; what that needs besides is set in assembleGiven.

@@ -52,6 +52,15 @@ func (s *Store) Fault() error {
 	return nil
 }
 
+// ErrUnwritten is what errors.Is finds in the error of what was not given because it could not be kept, or not be recorded.
+var ErrUnwritten = errors.New("it cannot be written down")
+
+// unwritten makes an error an ErrUnwritten.
+type unwritten struct{ error }
+
+func (u unwritten) Unwrap() error      { return u.error }
+func (unwritten) Is(target error) bool { return target == ErrUnwritten }
+
 // notGiven is the end of what the log may say was given.
 const notGiven = "it could not be given"
 
@@ -100,12 +109,12 @@ type handing struct {
 	record, failed func() error
 }
 
-// inTwo writes something new. If it fails it has come to nothing.
+// inTwo writes something new. If it fails it has come to nothing, with an [ErrUnwritten].
 func (s *Store) inTwo(ctx context.Context, now Clock, h handing) error {
 	next := s.head
 	next.Next, next.Clock = h.id+1, now
 	if err := s.write(ctx, next, h.pending...); err != nil {
-		return errors.Join(fmt.Errorf("nothing was given: %w", err), s.undo(ctx, h, now))
+		return unwritten{errors.Join(fmt.Errorf("nothing was given: %w", err), s.undo(ctx, h, now))}
 	}
 	err := h.record()
 	if err != nil {
@@ -115,7 +124,7 @@ func (s *Store) inTwo(ctx context.Context, now Clock, h handing) error {
 	}
 	if err != nil {
 		err = errors.Join(err, s.undo(ctx, h, now))
-		return errors.Join(err, h.failed())
+		return unwritten{errors.Join(err, h.failed())}
 	}
 	return nil
 }

@@ -17,6 +17,10 @@ import (
 // doorTime is how long a door may take to be opened or closed.
 const doorTime = 5 * time.Second
 
+// maxHanging is how many sockets of a door may have been replaced and not let themselves be closed, each of which
+// has a thread.
+const maxHanging = 16
+
 // Door is a socket that stock tmux clients connect to, in a place that the hands watch
 // over. One that was deleted, replaced or changed is put back; whoever accepts does not
 // notice.
@@ -26,12 +30,44 @@ type Door struct {
 	path  string
 	uid   uint32
 
-	away   passed.Away // what nobody has accepted at l
-	mu     sync.Mutex
-	l      net.Listener // a *net.UnixListener
-	of     uint64       // the generation that l is of
-	opened bool         // what generation it is was heard
-	closed bool
+	away    passed.Away // what nobody has accepted at l
+	mu      sync.Mutex
+	l       *mouth
+	of      uint64 // the generation that l is of
+	opened  bool   // what generation it is was heard
+	closed  bool
+	hanging int // sockets at which nobody listens any more, and that are being closed
+}
+
+// mouth is a socket at which somebody waits who does not have to close it: what lies there may keep them
+// as long as whoever has passed it likes.
+type mouth struct {
+	*net.UnixListener
+	waits sync.RWMutex // read by who accepts
+	left  bool         // nobody is to accept any more; under waits
+}
+
+// next waits for a connection.
+func (m *mouth) next() (*net.UnixConn, error) {
+	m.waits.RLock()
+	defer m.waits.RUnlock()
+	if m.left {
+		return nil, net.ErrClosed
+	}
+	return m.AcceptUnix()
+}
+
+// shut has nobody come there any more, and wakes who waits.
+func (m *mouth) shut() {
+	passed.Bar(m.UnixListener)
+	_ = m.SetDeadline(time.Unix(1, 0))
+}
+
+// leave has nobody wait there any more, behind shut. Else the last one to leave would close it.
+func (m *mouth) leave() {
+	m.waits.Lock()
+	defer m.waits.Unlock()
+	m.left = true
 }
 
 // Path is where clients find the door.
@@ -49,11 +85,11 @@ func (d *Door) Accept() (*net.UnixConn, error) {
 		if closed {
 			return nil, net.ErrClosed
 		}
-		conn, err := l.Accept()
+		conn, err := l.next()
 		if err == nil {
-			return conn.(*net.UnixConn), nil
+			return conn, nil
 		}
-		if !errors.Is(err, net.ErrClosed) {
+		if !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil, err
 		}
 		// The listener was replaced, or the door closed: look again.
@@ -64,10 +100,17 @@ func (d *Door) Accept() (*net.UnixConn, error) {
 // one that has taken its place. Either may come first, and what is of another opening of the
 // door does not count.
 func (d *Door) listen(f *os.File, generation uint64, first bool) error {
-	l, err := net.FileListener(f)
-	if err = errors.Join(err, f.Close()); err != nil {
+	at, err := net.FileListener(f)
+	if err != nil {
+		d.away.Put(f)
 		return fmt.Errorf("listen at the door: %w", err)
 	}
+	_ = f.Close() // it is not the last one
+	unixly, ok := at.(*net.UnixListener)
+	if !ok {
+		return errors.Join(errors.New("listen at the door: it is no socket of a path"), at.Close())
+	}
+	l := &mouth{UnixListener: unixly}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	stale := d.opened && generation != d.of
@@ -76,14 +119,32 @@ func (d *Door) listen(f *os.File, generation uint64, first bool) error {
 		d.opened = true
 	}
 	if d.closed || stale {
-		d.away.Soon(l)
+		d.stop(l)
 		return nil
 	}
+	if d.l != nil && d.hanging >= maxHanging {
+		d.stop(l)
+		go d.Close() // or the hands would go on to put it back
+		return fmt.Errorf("%s was replaced again and again while %d sockets of it cannot be closed, as somebody has put into them what cannot: it is closed; start muxward again", d.path, d.hanging)
+	}
 	if d.l != nil {
-		d.away.Soon(d.l)
+		d.stop(d.l)
 	}
 	d.l, d.of = l, generation
 	return nil
+}
+
+// stop stops listening, and waits for nothing that lies there. d.mu is held.
+func (d *Door) stop(l *mouth) {
+	l.shut()
+	d.hanging++
+	go func() {
+		l.leave()
+		_ = d.away.Close(l)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.hanging--
+	}()
 }
 
 // forget stops listening, and reports whether it was done before.
@@ -100,7 +161,7 @@ func (d *Door) forget() bool {
 	}
 	d.closed = true
 	if d.l != nil {
-		d.away.Soon(d.l)
+		d.stop(d.l)
 	}
 	return false
 }

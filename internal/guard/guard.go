@@ -13,6 +13,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/keep"
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // Options say what a guard goes by.
@@ -48,6 +49,7 @@ type Guard struct {
 	ctx   context.Context
 	wg    sync.WaitGroup
 	heard chan struct{} // closed when all was heard of the hands
+	away  passed.Away   // sockets that have come for doors that are closed
 
 	mu       sync.Mutex
 	closed   bool

@@ -82,13 +82,11 @@ func (g *Guard) happened(ev keep.Event) {
 			g.tellOf(keep.Event{Level: keep.LevelAlarm, Owner: ev.Owner, Text: fmt.Sprintf("the tmux server of %s has left behind, without a terminal: %s", ev.Owner, ev.Text)}, nil)
 		}
 	case keep.EventReplaced:
-		err := error(nil)
-		if d != nil {
-			err = d.listen(ev.Listen, ev.Generation, false)
-		} else {
-			err = ev.Listen.Close() // closed meanwhile
+		if d == nil {
+			g.away.Put(ev.Listen) // closed meanwhile
+			return
 		}
-		if err != nil {
+		if err := d.listen(ev.Listen, ev.Generation, false); err != nil {
 			g.tell(access.EventAlarm, s, "a door was made anew: "+err.Error())
 		}
 	}

@@ -39,7 +39,11 @@ func openTree(root string) (*tree, error) {
 		if err == nil {
 			// Who names it says where it is: the way there may have symlinks, as long as
 			// nobody else can put another in its place.
-			whole, err = filepath.EvalSymlinks(whole)
+			if teeth.Out(teeth.HostPath) {
+				whole, err = filepath.EvalSymlinks(whole)
+			} else {
+				whole, err = t.who().Way(whole, trusted.Apart) // what it is itself is judged by its descriptor
+			}
 		}
 		if err != nil {
 			return nil, fmt.Errorf("--root %s: %w", root, err)

@@ -166,7 +166,12 @@ func makeRoot(path string, mode uint32) (*os.File, error) {
 // checkAncestors makes sure that nobody but root and we can replace a part of
 // the path, which has no symlink in it.
 func checkAncestors(path string) error {
-	return trusted.Said(trusted.Us().Straight(filepath.Dir(path), trusted.Through), func(f *trusted.Fault) error {
+	return aboveSaid(trusted.Us().Straight(filepath.Dir(path), trusted.Through))
+}
+
+// aboveSaid says what is wrong with what is above a directory of ours.
+func aboveSaid(err error) error {
+	return trusted.Said(err, func(f *trusted.Fault) error {
 		switch f.Why {
 		case trusted.Owner, trusted.Link:
 			return fmt.Errorf("%s above it belongs to uid %d, who could replace it; use another directory", f.At, f.UID)

@@ -47,6 +47,9 @@ type door struct {
 
 	dir atomic.Pointer[os.File] // now.dir, for who must not wait for mu
 
+	away    passed.Away  // sockets that nobody has fetched
+	hanging atomic.Int32 // how many of those are being closed
+
 	mu     sync.Mutex
 	now    *placed
 	closed bool
@@ -149,7 +152,7 @@ func swapIn(parent *os.File, name string, fill func(tmp string) error) (old stri
 // put binds a new socket and puts it, with its directory, into place.
 func (d *door) put() (*placed, error) {
 	p := &placed{}
-	if err := d.root.mayReplace(d.uid); err != nil {
+	if err := errors.Join(d.root.mayReplace(d.uid), d.mayReplace()); err != nil {
 		return nil, fmt.Errorf("open the door %s: %w", d.path(), err)
 	}
 	old, err := swapIn(d.root.dir, d.dirName, func(tmp string) error { return d.build(p, tmp) })
@@ -412,8 +415,33 @@ func (r *root) find(dirName string) *door {
 }
 
 func (k *Keep) replaced(d *door, listen *os.File) {
-	k.events.put(Event{Kind: EventReplaced, Place: d.place, ID: d.place.Server, Generation: d.generation, Listen: listen})
+	was := k.events.put(Event{Kind: EventReplaced, Place: d.place, ID: d.place.Server, Generation: d.generation, Listen: listen})
 	k.nudge() // its directory is to be watched
+	d.drop(was)
+}
+
+// maxHanging is how many sockets of a door that nobody has fetched may not let themselves be closed, each of which has
+// a thread.
+const maxHanging = 16
+
+// drop closes a socket that nobody has fetched, and waits for nothing that somebody has put into it.
+func (d *door) drop(listen *os.File) {
+	if listen == nil {
+		return
+	}
+	d.hanging.Add(1)
+	go func() {
+		defer d.hanging.Add(-1)
+		_ = d.away.Close(listen)
+	}()
+}
+
+// mayReplace refuses one more socket where too many cannot be closed.
+func (d *door) mayReplace() error {
+	if n := d.hanging.Load(); n >= maxHanging {
+		return fmt.Errorf("%d sockets that were there cannot be closed, as somebody has put into them what cannot", n)
+	}
+	return nil
 }
 
 // closeDoor closes a door: nothing is told of its sockets any more.

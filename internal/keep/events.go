@@ -3,9 +3,12 @@ package keep
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/muxward/muxward/internal/passed"
 )
 
 // maxWaiting is how many notices may wait to be fetched. What is beyond is counted: a
@@ -30,25 +33,24 @@ type queue struct {
 	closed  bool
 }
 
-func (q *queue) put(ev Event) {
+// put gives the socket that has waited for whom this one is for, which is the caller's.
+func (q *queue) put(ev Event) (was *os.File) {
 	ev.Text = clip(ev.Text)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
 	case q.closed:
-		ev.forget()
-		return
+		return ev.Listen
 	case ev.Kind == EventNotice && q.notices == maxWaiting:
 		q.dropped++
-		return
+		return nil
 	case ev.Kind == EventNotice:
 		q.notices++
 	case ev.Kind == EventReplaced: // the last one counts
 		for i := range q.list {
-			if was := &q.list[i]; was.Kind == EventReplaced && was.Place == ev.Place {
-				was.forget()
-				was.Listen, was.Generation = ev.Listen, ev.Generation
-				return
+			if of := &q.list[i]; of.Kind == EventReplaced && of.Place == ev.Place {
+				was, of.Listen, of.Generation = of.Listen, ev.Listen, ev.Generation
+				return was
 			}
 		}
 	default:
@@ -56,6 +58,7 @@ func (q *queue) put(ev Event) {
 	}
 	q.list = append(q.list, ev)
 	q.tell()
+	return nil
 }
 
 func (q *queue) tell() {
@@ -132,10 +135,10 @@ func (q *queue) close() {
 	q.tell()
 }
 
-// forget closes what nobody has received.
+// forget closes what nobody has received, and waits for nothing that lies there.
 func (ev *Event) forget() {
 	if ev.Listen != nil {
-		_ = ev.Listen.Close()
+		new(passed.Away).Put(ev.Listen)
 	}
 }
 

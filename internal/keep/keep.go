@@ -17,6 +17,7 @@ import (
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/pane"
 	"github.com/muxward/muxward/internal/procfs"
+	"github.com/muxward/muxward/internal/trusted"
 )
 
 // Options say where and how servers are kept. None of them comes from a caller.
@@ -142,7 +143,8 @@ func (o *Options) fill() error {
 			return fmt.Errorf("%q: give an absolute path", *p)
 		}
 		// Links above are resolved once, now; later none is followed.
-		up, err := filepath.EvalSymlinks(filepath.Dir(filepath.Clean(*p)))
+		up, err := trusted.Us().Way(filepath.Dir(filepath.Clean(*p)), trusted.Through)
+		err = aboveSaid(err)
 		if err == nil {
 			*p = filepath.Join(up, filepath.Base(*p))
 		} else if !errors.Is(err, os.ErrNotExist) {

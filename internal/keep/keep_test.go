@@ -434,9 +434,10 @@ func TestGeneration(t *testing.T) {
 		t.Error("another door's was dropped")
 	}
 	q.dropReplaced(7)
-	if err := f.Close(); len(q.list) != 0 || !errors.Is(err, os.ErrClosed) {
-		t.Errorf("%v, %v", q.list, err)
+	if len(q.list) != 0 {
+		t.Errorf("%v", q.list)
 	}
+	tmuxtest.Eventually(t, func() bool { return isClosed(f) }, "it is closed")
 }
 
 // Who does not fetch how servers have ended gets no more of them.
@@ -460,6 +461,11 @@ func TestEndsAreFetched(t *testing.T) {
 	}
 }
 
+func isClosed(f *os.File) bool {
+	_, err := f.Stat()
+	return errors.Is(err, os.ErrClosed)
+}
+
 // A receiver that stands still costs a bounded amount, and is told what it has missed.
 func TestEventsAreBounded(t *testing.T) {
 	q := queue{more: make(chan struct{}, 1)}
@@ -476,10 +482,10 @@ func TestEventsAreBounded(t *testing.T) {
 		q.put(Event{Kind: EventNotice, Text: fmt.Sprint(i, strings.Repeat("ä", MaxText))})
 	}
 	q.put(Event{Kind: EventEnded, ID: "a"})
-	q.put(Event{Kind: EventReplaced, Place: Place{Server: "a"}, Listen: last})
-	if err := first.Close(); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("the first socket was not closed: %v", err)
+	if was := q.put(Event{Kind: EventReplaced, Place: Place{Server: "a"}, Listen: last}); was != first {
+		t.Errorf("the first socket is not given back: %v", was)
 	}
+	_ = first.Close()
 	var kinds []EventKind
 	var end Event
 	for {
@@ -504,12 +510,11 @@ func TestEventsAreBounded(t *testing.T) {
 	q.put(Event{Kind: EventNotice, Text: "last"})
 	q.close()
 	late := open()
-	q.put(Event{Kind: EventReplaced, Listen: late})
-	for _, f := range []*os.File{waiting, late} {
-		if err := f.Close(); !errors.Is(err, os.ErrClosed) {
-			t.Errorf("not closed: %v", err)
-		}
+	if was := q.put(Event{Kind: EventReplaced, Listen: late}); was != late {
+		t.Errorf("behind its end a socket is not given back: %v", was)
 	}
+	_ = late.Close()
+	tmuxtest.Eventually(t, func() bool { return isClosed(waiting) }, "what has waited is closed")
 	if ev, ok, err := q.next(); !ok || ev.Text != "last" || err != nil {
 		t.Errorf("%+v %v", ev, err)
 	}

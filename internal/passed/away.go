@@ -101,19 +101,6 @@ func (a *Away) Close(c io.Closer) error {
 	return c.Close()
 }
 
-// Soon closes c, and waits for that no longer than it takes among friends.
-func (a *Away) Soon(c io.Closer) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = a.Close(c)
-	}()
-	select {
-	case <-done:
-	case <-time.After(hangs):
-	}
-}
-
 // count counts what is late, and has somebody free it.
 func (a *Away) count(n int) {
 	a.mu.Lock()

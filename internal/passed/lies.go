@@ -41,7 +41,8 @@ func carries(c io.Closer) bool {
 	return found
 }
 
-// lies looks at all that lies in a socket, without taking it or what was passed with it.
+// lies looks at all that lies in a socket of a stream, without taking it or what was passed with it. Where it cannot look
+// something may lie.
 func lies(fd int) bool {
 	n, _, _, _, err := unix.Recvmsg(fd, make([]byte, 1), nil, unix.MSG_PEEK|unix.MSG_DONTWAIT)
 	if n == 0 && err == nil || err == unix.EAGAIN { // as nearly always
@@ -57,10 +58,12 @@ func lies(fd int) bool {
 }
 
 // urgent reports whether a byte lies in a socket that was sent out of band (MSG_OOB in send(2)). Who looks
-// into it does not see that, nor what came with it; who reads has the kernel drop both.
+// into it does not see that, nor what came with it; who reads has the kernel drop both. There is none for sure only if the
+// kernel says so, by EINVAL, or has no such bytes. EINVAL is also what a socket has for who looks that is not connected: they
+// have seen that before.
 func urgent(fd int) bool {
-	n, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_OOB|unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	return n > 0 && err == nil
+	_, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_OOB|unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	return err != unix.EINVAL && err != unix.EOPNOTSUPP
 }
 
 // Reader reads from a connection over which nothing is to be passed. It takes nothing of what comes with

@@ -102,7 +102,7 @@ func TestQuit(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = raw.Control(func(fd uintptr) { send(int(fd), pipes[1]) })
-	ends(t, "to close a listener", func() { new(passed.Away).Soon(l) })
+	ends(t, "to close a listener", func() { new(passed.Away).Put(l) })
 	if gone() {
 		t.Error("they let themselves be closed: this shows nothing")
 	}

@@ -37,3 +37,10 @@ func Listen(path string) (*net.UnixListener, error) {
 	}
 	return at, nil
 }
+
+// Bar has nobody connect to a listener any more. Who has before lies there still.
+func Bar(l *net.UnixListener) {
+	if raw, err := l.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) }) // else it is closed
+	}
+}

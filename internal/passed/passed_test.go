@@ -69,3 +69,51 @@ func TestOddControl(t *testing.T) {
 		t.Errorf("nothing: %v, %v", files, err)
 	}
 }
+
+// What cannot be looked at may have something in it. Where nothing was sent out of band there is nothing, whatever kind of
+// socket it is and however its look fails otherwise.
+func TestLiesWhereNobodyCanLook(t *testing.T) {
+	of := func(fds [2]int, err error) [2]int {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _, _ = unix.Close(fds[0]), unix.Close(fds[1]) })
+		return fds
+	}
+	one := func(domain int) int {
+		t.Helper()
+		fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Close(fd) })
+		return fd
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	quiet, ended, oob := of(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)), of(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)), of(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0))
+	_ = unix.Shutdown(ended[0], unix.SHUT_RDWR)
+	if err := unix.Sendto(oob[1], []byte("x"), unix.MSG_OOB, nil); err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		fd           int
+		lies, urgent bool
+	}{
+		"nothing was sent": {quiet[0], false, false}, "it has ended": {ended[0], false, false}, "out of band": {oob[0], true, true},
+		"it is not connected": {one(unix.AF_UNIX), true, false}, "TCP that is not connected": {one(unix.AF_INET), true, false},
+		"it is none": {int(r.Fd()), true, true}, "it is closed": {-1, true, true},
+	} {
+		if got := lies(c.fd); got != c.lies {
+			t.Errorf("%s: something lies there: %t", what, got)
+		}
+		if got := urgent(c.fd); got != c.urgent {
+			t.Errorf("%s: something urgent does: %t", what, got)
+		}
+	}
+}

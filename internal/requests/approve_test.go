@@ -3,9 +3,11 @@ package requests
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/policy"
 	"github.com/muxward/muxward/internal/server/ctld"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // notes are what was done for a request, in its order: they are the grants, the log and the displays.
@@ -150,5 +153,68 @@ func TestGivenBeforeItIsHeard(t *testing.T) {
 				t.Errorf("bob hears %+v, %v", v, err)
 			}
 		})
+	}
+}
+
+// hears is how a request has ended for its asker, who waits for that.
+func hears(t *testing.T, b Begun) grants.Request {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), tmuxtest.Patience)
+	defer cancel()
+	r, err := b.ending(ctx)
+	if err != nil {
+		t.Fatalf("its asker hears nothing: %v", err)
+	}
+	return r
+}
+
+// Who has knocked hears at once that what becomes of it cannot be recorded, and is not let in. Who asks for something
+// beside what they have waits on: their time may be a day.
+func TestUnrecordedKnockEnds(t *testing.T) {
+	denied := func(what string, r grants.Request) {
+		t.Helper()
+		if r.Answer != grants.Denied || r.By != "muxward" || !strings.Contains(r.Why, "cannot be recorded") || r.Grant != 0 {
+			t.Errorf("%s: %+v", what, r)
+		}
+	}
+	stays := func(q *Requests, b Begun) {
+		t.Helper()
+		if r, open := q.Waiting.Find(b.ID); !open || r.Answer != grants.Open {
+			t.Errorf("a request does not wait on: %+v", r)
+		}
+	}
+	full := fmt.Errorf("the disk is full: %w", grants.ErrUnwritten)
+	n := &notes{fails: full}
+	q, b := asked(t, n, 3)
+	if err := approves(t, q, b.ID); !errors.Is(err, full) {
+		t.Errorf("who answers hears %v", err)
+	}
+	denied("what was given could not be", hears(t, b))
+	if slices.Contains(n.all, "in force") {
+		t.Errorf("it was given: %q", n.all)
+	}
+	n = &notes{fails: full}
+	q, b = asked(t, n, 0)
+	if err := approves(t, q, b.ID); !errors.Is(err, full) {
+		t.Errorf("who answers hears %v", err)
+	}
+	stays(q, b)
+	for _, invite := range []int64{0, 3} {
+		q, b := asked(t, &notes{}, invite)
+		ctx, cancel := context.WithCancel(t.Context())
+		asks := make(chan bool, 100)
+		q.Ctx, q.Draining = ctx, func() bool { return false }
+		q.Unrecorded = func() error { asks <- true; return full }
+		minds := make(chan struct{})
+		go func() { defer close(minds); q.Mind() }()
+		if invite != 0 {
+			denied("nobody can answer it", hears(t, b))
+		} else {
+			<-asks
+			<-asks // it was looked at
+			stays(q, b)
+		}
+		cancel()
+		<-minds
 	}
 }

@@ -73,6 +73,9 @@ func (q *Requests) letIn(ctx context.Context, r, yes grants.Request, by identity
 		err = errors.New("the invite is used up, or has ended")
 		return r.End(grants.Void, "muxward", err.Error()), err
 	}
+	if errors.Is(err, grants.ErrUnwritten) {
+		return shutOut(r), err
+	}
 	if err != nil {
 		return r, err
 	}
@@ -80,4 +83,10 @@ func (q *Requests) letIn(ctx context.Context, r, yes grants.Request, by identity
 	yes = yes.End(grants.Approved, by.Person(), why)
 	yes.Grant = g.ID
 	return yes, nil
+}
+
+// shutOut is the end of a knock of which what becomes cannot be recorded: who waits at the door hears so at once, as who comes
+// by a code alone does.
+func shutOut(r grants.Request) grants.Request {
+	return r.End(grants.Denied, "muxward", "you are not let in, because it cannot be recorded")
 }

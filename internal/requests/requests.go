@@ -183,7 +183,7 @@ func (q *Requests) recordRequest(ctx context.Context, r grants.Request, by, what
 }
 
 // Mind has requests answered by no when their time is over, ends those of
-// whom has lost what it takes to ask, and has the yes of strangers count no more.
+// whom has lost what it takes to ask, and knocks while nothing can be recorded, and has the yes of strangers count no more.
 func (q *Requests) Mind() {
 	tick := time.NewTicker(minded)
 	defer tick.Stop()
@@ -195,30 +195,38 @@ func (q *Requests) Mind() {
 		}
 		now := q.Gateway.Time()
 		for _, id := range q.Waiting.Overdue(now) {
-			ctx, cancel := context.WithTimeout(q.Ctx, minded) // who answers it just then finds it out, too
-			_, _ = q.changeRequest(ctx, id, func(r grants.Request) (grants.Request, error) {
-				return r.End(grants.TimedOut, "muxward", "nobody has answered in time"), nil
+			q.ends(id, func(r grants.Request) grants.Request {
+				return r.End(grants.TimedOut, "muxward", "nobody has answered in time")
 			})
-			cancel()
 		}
+		unrecorded := q.Unrecorded() != nil
 		for _, r := range q.Waiting.List() {
 			why := q.mayAsk(r)
-			if why == nil && len(q.withoutStrangers(r).Yes) == len(r.Yes) {
+			out := unrecorded && r.Invite != 0
+			if why == nil && !out && len(q.withoutStrangers(r).Yes) == len(r.Yes) {
 				continue
 			}
 			if q.Draining() { // nobody may anything any more: that is told as what it is
 				return
 			}
-			ctx, cancel := context.WithTimeout(q.Ctx, minded)
-			_, _ = q.changeRequest(ctx, r.ID, func(r grants.Request) (grants.Request, error) {
-				if why != nil {
+			q.ends(r.ID, func(r grants.Request) grants.Request {
+				switch {
+				case why != nil:
 					r = r.End(grants.Void, "muxward", why.Error())
+				case out:
+					r = shutOut(r)
 				}
-				return q.withoutStrangers(r), nil
+				return q.withoutStrangers(r)
 			})
-			cancel()
 		}
 	}
+}
+
+// ends changes a request that is minded. Who answers it just then finds out what is the matter, too.
+func (q *Requests) ends(id string, f func(grants.Request) grants.Request) {
+	ctx, cancel := context.WithTimeout(q.Ctx, minded)
+	defer cancel()
+	_, _ = q.changeRequest(ctx, id, func(r grants.Request) (grants.Request, error) { return f(r), nil })
 }
 
 // withoutStrangers gives a request without the yes of those whose account is another's by now: who has that name

@@ -29,8 +29,10 @@ type Requests struct {
 	TakesTurn func(who identity.Identity) error
 	// Strangers says why somebody is not whom they came in as any more.
 	Strangers func(who identity.Identity) error
-	Displays  Displays
-	Complain  func(what string)
+	// Unrecorded says why nothing can be recorded now, nil if it can. Nobody's answer is taken meanwhile.
+	Unrecorded func() error
+	Displays   Displays
+	Complain   func(what string)
 	// Draining reports whether muxward ends: nobody may anything any more then.
 	Draining func() bool
 	// Ctx is of everything that serves people.

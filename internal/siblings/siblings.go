@@ -15,7 +15,7 @@ import (
 func Find(name string) (string, error) {
 	self, err := os.Executable()
 	if err == nil {
-		self, err = filepath.EvalSymlinks(self)
+		self, err = filepath.EvalSymlinks(self) // the kernel says where it is: on that way are no links
 	}
 	if err != nil {
 		return "", fmt.Errorf("find our own program: %w", err)
@@ -33,10 +33,7 @@ func Beside(program, name string) (string, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if path, err = filepath.EvalSymlinks(path); err != nil {
-			return "", err
-		}
-		return path, CheckProgram(path)
+		return RealProgram(path)
 	}
 	return "", fmt.Errorf("there is no %s (looked for %s, %s and %s); install it", name, places[0], places[1], places[2])
 }
@@ -57,7 +54,7 @@ func CheckProgram(path string) error {
 }
 
 // CheckPath refuses a path whose file, or any directory above, others than root and we can change, or on which there
-// is a symbolic link: who has a path with links has it resolved first, or uses [Real].
+// is a symbolic link: who has a path with links uses [Real]. Resolved before, what the links lay in would not be judged.
 func CheckPath(path string) error {
 	return said(trusted.Us().Straight(path, trusted.Itself))
 }
@@ -76,6 +73,25 @@ func Real(path string) (string, error) {
 	}
 	at, err := trusted.Us().Way(path, trusted.Itself)
 	return at, said(err)
+}
+
+// RealProgram is Real of a program.
+func RealProgram(path string) (string, error) {
+	real, err := Real(path)
+	if err != nil {
+		return "", err
+	}
+	return real, CheckProgram(real)
+}
+
+// RealAbove is Real of the directory that something is in, or is to be in, as for [CheckAbove]: what is there itself is not
+// looked at, nor followed.
+func RealAbove(path string) (string, error) {
+	up, err := trusted.Us().Way(filepath.Dir(path), trusted.Through)
+	if err != nil {
+		return "", said(err)
+	}
+	return filepath.Join(up, filepath.Base(path)), nil
 }
 
 // said says why it matters.

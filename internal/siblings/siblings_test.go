@@ -59,6 +59,16 @@ func TestReal(t *testing.T) {
 			t.Errorf("above %s: %v", name, err)
 		}
 	}
+	must(os.Mkdir(at("bin"), 0o755))
+	must(os.WriteFile(at("ours/program"), nil, 0o755))
+	must(os.Symlink("../ours/program", at("bin/ours")))
+	must(os.Symlink("../through/program", at("bin/theirs")))
+	must(os.Symlink(at("ours/program"), at("theirs/program")))
+	for name, good := range map[string]bool{"ours": true, "theirs": false} {
+		if real, err := Beside(at("bin/muxward"), name); (err == nil) != good || good && real != at("ours/program") {
+			t.Errorf("the program %s: %q, %v", name, real, err)
+		}
+	}
 	t.Chdir(at("theirs"))
 	must(os.Mkdir("in", 0o755))
 	t.Chdir("in")

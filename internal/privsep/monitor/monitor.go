@@ -294,6 +294,8 @@ func (m *Monitor) tellEvents(ctx context.Context) {
 		}
 		m.send(ctx, privsep.NumEvent, 0, privsep.Happened{Kind: e.Kind, Level: e.Level, ID: e.ID, Owner: e.Owner,
 			Text: e.Text, Place: e.Place, Generation: e.Generation}, files)
-		passed.Close(files)
+		if e.Listen != nil {
+			new(passed.Away).Put(e.Listen) // it may be the last one: muxward ends, or has closed its own
+		}
 	}
 }

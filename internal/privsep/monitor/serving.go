@@ -67,8 +67,8 @@ func authority(path string) string {
 	if path == "" {
 		return ""
 	}
-	path, err := filepath.EvalSymlinks(path)
-	if err != nil || siblings.CheckPath(path) != nil {
+	path, err := siblings.Real(path)
+	if err != nil {
 		return ""
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() > maxCert {

@@ -45,10 +45,7 @@ func settings(given config.Config, file string) (*setting, error) {
 	}
 	file, err := filepath.Abs(file)
 	if err == nil {
-		file, err = filepath.EvalSymlinks(file)
-	}
-	if err == nil {
-		err = siblings.CheckPath(file)
+		file, err = siblings.Real(file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the configuration: %w", err)
@@ -106,11 +103,7 @@ func settings(given config.Config, file string) (*setting, error) {
 	if s.tmux, err = filepath.Abs(s.tmux); err != nil {
 		return nil, err
 	}
-	program, err := filepath.EvalSymlinks(s.tmux)
-	if err == nil {
-		err = siblings.CheckProgram(program)
-	}
-	if err != nil {
+	if _, err := siblings.RealProgram(s.tmux); err != nil {
 		return nil, fmt.Errorf("tmux, which every account is to run: %w", err)
 	}
 	return s, nil

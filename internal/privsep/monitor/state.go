@@ -54,14 +54,11 @@ func prepare(s *setting) error {
 
 // realState finds where the state directory is, in directories that only root can change.
 func (s *setting) realState() error {
-	up, err := filepath.EvalSymlinks(filepath.Dir(s.config.State))
-	if err == nil {
-		err = siblings.CheckAbove(filepath.Join(up, filepath.Base(s.config.State)))
-	}
+	state, err := siblings.RealAbove(s.config.State)
 	if err != nil {
 		return fmt.Errorf("above the state directory: %w", err)
 	}
-	s.config.State = filepath.Join(up, filepath.Base(s.config.State))
+	s.config.State = state
 	return nil
 }
 
