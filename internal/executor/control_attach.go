@@ -39,7 +39,8 @@ type controlSeat struct {
 	server Server
 	client gateway.ControlClient
 	argv   []string
-	name   string // of our client at tmux
+	came   func(hearer) // tells the ears; for guests
+	name   string       // of our client at tmux
 	full   bool
 	made   *gateway.Made // by attaching to it
 
@@ -100,6 +101,10 @@ func (e *Executor) attachControl(ctx context.Context, p *gateway.Permit, server 
 		rung:  make(chan struct{}, 1),
 		lines: make(chan string, maxLines), eof: make(chan struct{}), heard: make(chan struct{}), read: make(chan struct{}), done: make(chan struct{}),
 	}
+	if s.came = func(hearer) {}; !p.Plan().Full {
+		s.came = e.ears.come(ctx, server)
+		defer s.came(nil)
+	}
 	exit, err := s.open(ctx)
 	if err == nil && exit == nil {
 		err = s.begin(ctx)
@@ -120,6 +125,7 @@ func (s *controlSeat) abandon() {
 	if s.conn != nil {
 		_ = s.conn.Close()
 	}
+	s.e.ears.goes(s.server, s)
 	s.closePipes()
 	if s.cancel != nil {
 		s.cancel(gateway.ErrEnded)
@@ -241,11 +247,13 @@ func (s *controlSeat) untilAttached(ctx context.Context) (*wire.Exit, error) {
 			first = append(first, line...)
 			kind := sorter.Sort(line[:len(line)-1])
 			if kind == control.Notification && strings.HasPrefix(string(line), "%session-changed ") {
+				s.came(s)
 				s.from = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(first), s.from), maxBatch)
 				return nil, nil
 			}
 			continue
 		}
+		s.came(nil) // who reads nothing of why not holds up nobody
 		select {
 		case e := <-exits:
 			return e, s.refusal(ctx, first)

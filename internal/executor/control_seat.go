@@ -330,6 +330,7 @@ func (s *controlSeat) finish() {
 		s.tell(stuck())
 	}
 	s.closePipes()
+	s.e.ears.goes(s.server, s)
 	s.mu.Lock()
 	if s.alarm != nil {
 		s.alarm.Stop()
