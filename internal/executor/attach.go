@@ -23,10 +23,6 @@ const attachTime = 5 * time.Second
 // own, and shows what tmux draws there on the person's terminal.
 func (e *Executor) attach(ctx context.Context, p *gateway.Permit, server Server) (gateway.Result, error) {
 	s := &seat{e: e, p: p, live: p.Live(), server: server, client: p.Request().Client, done: make(chan struct{})}
-	if p.Plan().Own {
-		s.came = e.ears.come(ctx, server)
-		defer s.came(nil)
-	}
 	if err := s.open(ctx); err != nil {
 		s.abandon()
 		return gateway.Result{}, err

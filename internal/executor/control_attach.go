@@ -39,8 +39,7 @@ type controlSeat struct {
 	server Server
 	client gateway.ControlClient
 	argv   []string
-	came   func(hearer) // tells the ears; for guests
-	name   string       // of our client at tmux
+	name   string // of our client at tmux
 	full   bool
 	made   *gateway.Made // by attaching to it
 
@@ -101,10 +100,6 @@ func (e *Executor) attachControl(ctx context.Context, p *gateway.Permit, server 
 		rung:  make(chan struct{}, 1),
 		lines: make(chan string, maxLines), eof: make(chan struct{}), heard: make(chan struct{}), read: make(chan struct{}), done: make(chan struct{}),
 	}
-	if s.came = func(hearer) {}; !p.Plan().Full {
-		s.came = e.ears.come(ctx, server)
-		defer s.came(nil)
-	}
 	exit, err := s.open(ctx)
 	if err == nil && exit == nil {
 		err = s.begin(ctx)
@@ -161,6 +156,13 @@ func (s *controlSeat) open(ctx context.Context) (*wire.Exit, error) {
 		return nil, err
 	}
 	defer h.Close()
+	came := func(hearer) {}
+	if s.full = s.p.Plan().Full; !s.full {
+		if came, err = s.e.ears.come(ctx, s.server); err != nil {
+			return nil, err
+		}
+		defer came(nil)
+	}
 	if s.conn, err = s.server.Dial(ctx); err != nil {
 		return nil, fmt.Errorf("reach the tmux server: %w", err)
 	}
@@ -168,8 +170,7 @@ func (s *controlSeat) open(ctx context.Context) (*wire.Exit, error) {
 		return nil, err
 	}
 	_ = h.Stdout.Close() // tmux has its own; it alone holds that end
-	s.full = s.p.Plan().Full
-	return s.untilAttached(ctx)
+	return s.untilAttached(ctx, came)
 }
 
 // maxPID is more than any process has for its id on Linux.
@@ -212,8 +213,8 @@ func (s *controlSeat) hello() (*wire.Hello, error) {
 
 // untilAttached waits until our client is at a session, which it is told, or
 // until tmux says why not. What was said until then is the first that the
-// person is shown.
-func (s *controlSeat) untilAttached(ctx context.Context) (*wire.Exit, error) {
+// person is shown. It tells at once who came, or that nobody has.
+func (s *controlSeat) untilAttached(ctx context.Context, came func(hearer)) (*wire.Exit, error) {
 	defer s.out.SetReadDeadline(time.Time{})
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = s.out.SetReadDeadline(deadline)
@@ -247,13 +248,13 @@ func (s *controlSeat) untilAttached(ctx context.Context) (*wire.Exit, error) {
 			first = append(first, line...)
 			kind := sorter.Sort(line[:len(line)-1])
 			if kind == control.Notification && strings.HasPrefix(string(line), "%session-changed ") {
-				s.came(s)
+				came(s)
 				s.from = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(first), s.from), maxBatch)
 				return nil, nil
 			}
 			continue
 		}
-		s.came(nil) // who reads nothing of why not holds up nobody
+		came(nil) // who reads nothing of why not holds up nobody
 		select {
 		case e := <-exits:
 			return e, s.refusal(ctx, first)

@@ -38,6 +38,7 @@ func (s *controlSeat) run() {
 		if fault := attach.Guard(func() error { s.finish(); return nil }); fault != nil {
 			s.tell(fault)
 			_ = s.conn.Close()
+			s.e.ears.goes(s.server, s)
 			s.live.Release()
 			close(s.done)
 		}

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -84,10 +85,22 @@ func (a *ears) when(ctx context.Context, server gateway.Server, may func(*earsho
 	}
 }
 
+// errRespawns is why somebody is not attached who hears panes: the tmux server might not outlast it.
+var errRespawns = errors.New("a pane of that tmux server is being given another program, which takes long; attach again when that is done")
+
 // come is called before a hearer is attached, and came with it once it is, or with nil if it is not. It waits until
-// nothing is respawned, but not for ever: what takes longer is what an owner has done behind that.
-func (a *ears) come(ctx context.Context, server gateway.Server) (came func(hearer)) {
-	a.when(ctx, server, func(s *earshot) bool { return s.respawns == 0 }, func(s *earshot) { s.coming++ })
+// nothing is respawned, but not for ever.
+func (a *ears) come(ctx context.Context, server gateway.Server) (came func(hearer), err error) {
+	a.when(ctx, server, func(s *earshot) bool { return s.respawns == 0 }, func(s *earshot) {
+		if s.respawns > 0 {
+			err = errRespawns
+			return
+		}
+		s.coming++
+	})
+	if err != nil {
+		return nil, err
+	}
 	var once sync.Once
 	return func(h hearer) {
 		once.Do(func() {
@@ -98,7 +111,7 @@ func (a *ears) come(ctx context.Context, server gateway.Server) (came func(heare
 				}
 			})
 		})
-	}
+	}, nil
 }
 
 // goes is called when a hearer is not attached any more.

@@ -115,10 +115,15 @@ func (s *seat) openOwn(ctx context.Context) error {
 		s.e.ears.goes(s.server, o)
 		s.e.painters.leave(s.server.Owner(), s.live.Who().Person())
 	})
+	came, err := s.e.ears.come(ctx, s.server)
+	if err != nil {
+		return err
+	}
+	defer came(nil)
 	if o.ear, err = listen(ctx, s.server, h); err != nil {
 		return fmt.Errorf("attach to the session: %w", err)
 	}
-	s.came(o)
+	came(o)
 	o.canvas = attach.NewCanvas(o.draw, o.dealt)
 	s.own, s.conn, s.display = o, o.ear.conn, o.canvas
 	o.goes(o.here, state{Snapshot: plan.Snapshot})

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -190,20 +191,30 @@ func TestOwnPlaceWhileRespawned(t *testing.T) {
 // ear is a hearer that hears nothing.
 type ear struct{ hearer }
 
+// comes is come for who gets in.
+func (a *ears) comes(t *testing.T, server Server) func(hearer) {
+	t.Helper()
+	came, err := a.come(t.Context(), server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return came
+}
+
 // A respawn finds who was about to be attached, and who is attached meanwhile waits for its end.
 func TestEars(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a ears
 		one, other := &lookedAt{owner: "alice"}, &lookedAt{owner: "bob"}
 		first, second := &ear{}, &ear{}
-		came := a.come(t.Context(), one)
+		came := a.comes(t, one)
 		began := time.Now()
 		time.AfterFunc(time.Second, func() { came(first); came(nil) })
 		all, over := a.respawn(t.Context(), one)
 		if len(all) != 1 || all[0] != hearer(first) || time.Since(began) != time.Second {
 			t.Errorf("after %v there are %v", time.Since(began), all)
 		}
-		a.come(t.Context(), other)(nil)
+		a.comes(t, other)(nil)
 		if all, over := a.respawn(t.Context(), other); len(all) != 0 {
 			t.Errorf("at another server there are %v", all)
 		} else {
@@ -212,7 +223,7 @@ func TestEars(t *testing.T) {
 		_, late := a.respawn(t.Context(), one)
 		time.AfterFunc(time.Second, over)
 		time.AfterFunc(2*time.Second, late)
-		a.come(t.Context(), one)(second)
+		a.comes(t, one)(second)
 		if waited := time.Since(began); waited != 3*time.Second {
 			t.Errorf("who came meanwhile has waited until %v", waited)
 		}
@@ -244,12 +255,20 @@ func TestEarsWithoutEnd(t *testing.T) {
 		}
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		came := a.come(t.Context(), one)
+		came := a.comes(t, one)
 		var over, ended func()
 		waits("a respawn", keyTime, func() { _, over = a.respawn(t.Context(), one) })
 		waits("a respawn that nobody wants", 0, func() { _, ended = a.respawn(gone, one) })
-		waits("who comes", keyTime, func() { a.come(t.Context(), one)(nil) })
-		waits("who has gone", 0, func() { a.come(gone, one)(nil) })
+		for what, c := range map[string]struct {
+			ctx  context.Context
+			want time.Duration
+		}{"who comes": {t.Context(), keyTime}, "who has gone": {gone, 0}} {
+			waits(what, c.want, func() {
+				if _, err := a.come(c.ctx, one); !errors.Is(err, errRespawns) {
+					t.Errorf("%s is let in: %v", what, err)
+				}
+			})
+		}
 		came(nil)
 		over()
 		ended()

@@ -32,10 +32,9 @@ type seat struct {
 
 	terminal attach.Terminal
 	display  attach.Display
-	own      *own         // their place, if it is not the session's; nil otherwise
-	leaves   func()       // gives up the place; nil if there is none
-	came     func(hearer) // tells the ears, of a place of their own
-	tty      string       // the display's terminal: its name as a tmux client
+	own      *own   // their place, if it is not the session's; nil otherwise
+	leaves   func() // gives up the place; nil if there is none
+	tty      string // the display's terminal: its name as a tmux client
 	att      *attach.Attachment
 	keys     KeyLog
 

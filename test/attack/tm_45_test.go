@@ -70,9 +70,10 @@ func TestTM45RespawnedAsTheyCome(t *testing.T) {
 		w.between("executor-run", func() {
 			x = b.Terminal(owner, tmuxtest.TerminalConfig{}, "respawn-pane", "-k", "-t", "shared:5", "yes")
 		}, func() {
+			time.Sleep(2 * time.Second) // muxward looks once a second
 			late = b.Control(viewer, "attach", "-t", "mwalice/shared")
 			own = b.Terminal(viewer, tmuxtest.TerminalConfig{}, "attach", "-f", "independent", "-t", "mwalice/shared:5")
-			time.Sleep(2 * time.Second) // muxward looks once a second
+			time.Sleep(300 * time.Millisecond) // they wait for it, but not for ever
 		})
 		if code := x.ExitCode(); code != 0 {
 			t.Fatalf("the respawn ends with %d: %s", code, clip(x.Bytes()))
