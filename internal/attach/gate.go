@@ -11,7 +11,8 @@ import (
 // begin after it. deliver never waits for a terminal.
 //
 // An error that is [ErrFrozen] means not now: what was to be delivered is
-// dropped for good. Any other error ends the attachment with that error.
+// dropped for good. With [ErrStale] output is drawn anew behind that. Any other error ends
+// the attachment with that error.
 type Gate interface {
 	// Input is passed once per batch of keys.
 	Input(deliver func() error) error

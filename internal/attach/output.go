@@ -155,18 +155,19 @@ func (o *output) take(buf []byte, n int) error {
 		}
 		o.batch = o.filter.Append(o.batch, buf[:n])
 	}
-	if answers := o.filter.Answers(); len(answers) > 0 {
-		// Fixed bytes of ours, and few: they fit, or tmux goes without.
-		if _, err := o.a.display.TryWrite(answers); err != nil {
-			return ErrDisplayGone
-		}
+	if err := o.answer(); err != nil {
+		return err
 	}
 	if len(o.batch) == 0 {
 		return nil
 	}
 	now, ever := o.filter.Marks()
-	o.tell(now|screen.Marks(o.now.Load()), ever)
+	o.tell(o.marksWith(now), ever)
 	err := o.a.gate.Output(o.deliverFn)
+	if errors.Is(err, ErrStale) {
+		err = o.outdated(buf)
+		_, ever = o.filter.Marks()
+	}
 	if errors.Is(err, ErrFrozen) {
 		o.mu.Lock()
 		o.lag(len(o.batch))
@@ -179,6 +180,22 @@ func (o *output) take(buf []byte, n int) error {
 	}
 	return err
 }
+
+// answer gives tmux the answers to what it has asked its terminal.
+func (o *output) answer() error {
+	answers := o.filter.Answers()
+	if len(answers) == 0 {
+		return nil
+	}
+	// Fixed bytes of ours, and few: they fit, or tmux goes without.
+	if _, err := o.a.display.TryWrite(answers); err != nil {
+		return ErrDisplayGone
+	}
+	return nil
+}
+
+// marksWith are the modes that the terminal may have when it has these, too.
+func (o *output) marksWith(now screen.Marks) screen.Marks { return now | screen.Marks(o.now.Load()) }
 
 // tell notes which modes the terminal may have, before it has them and after.
 func (o *output) tell(now, ever screen.Marks) {
@@ -295,7 +312,11 @@ func (o *output) drain() {
 			err = o.a.gate.Output(o.drainFn)
 		}
 		o.mu.Lock()
-		if errors.Is(err, ErrFrozen) {
+		switch {
+		case errors.Is(err, ErrStale): // it is drawn anew at the next turn
+			o.lag(0)
+			err = nil
+		case errors.Is(err, ErrFrozen):
 			o.lag(0)
 			o.drains(false)
 			err = nil

@@ -120,6 +120,7 @@ func (s *controlSeat) abandon() {
 	if s.conn != nil {
 		_ = s.conn.Close()
 	}
+	s.e.ears.goes(s.server, s)
 	s.closePipes()
 	if s.cancel != nil {
 		s.cancel(gateway.ErrEnded)
@@ -155,6 +156,13 @@ func (s *controlSeat) open(ctx context.Context) (*wire.Exit, error) {
 		return nil, err
 	}
 	defer h.Close()
+	came := func(hearer) {}
+	if s.full = s.p.Plan().Full; !s.full {
+		if came, err = s.e.ears.come(ctx, s.server); err != nil {
+			return nil, err
+		}
+		defer came(nil)
+	}
 	if s.conn, err = s.server.Dial(ctx); err != nil {
 		return nil, fmt.Errorf("reach the tmux server: %w", err)
 	}
@@ -162,8 +170,7 @@ func (s *controlSeat) open(ctx context.Context) (*wire.Exit, error) {
 		return nil, err
 	}
 	_ = h.Stdout.Close() // tmux has its own; it alone holds that end
-	s.full = s.p.Plan().Full
-	return s.untilAttached(ctx)
+	return s.untilAttached(ctx, came)
 }
 
 // maxPID is more than any process has for its id on Linux.
@@ -206,8 +213,8 @@ func (s *controlSeat) hello() (*wire.Hello, error) {
 
 // untilAttached waits until our client is at a session, which it is told, or
 // until tmux says why not. What was said until then is the first that the
-// person is shown.
-func (s *controlSeat) untilAttached(ctx context.Context) (*wire.Exit, error) {
+// person is shown. It tells at once who came, or that nobody has.
+func (s *controlSeat) untilAttached(ctx context.Context, came func(hearer)) (*wire.Exit, error) {
 	defer s.out.SetReadDeadline(time.Time{})
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = s.out.SetReadDeadline(deadline)
@@ -241,11 +248,13 @@ func (s *controlSeat) untilAttached(ctx context.Context) (*wire.Exit, error) {
 			first = append(first, line...)
 			kind := sorter.Sort(line[:len(line)-1])
 			if kind == control.Notification && strings.HasPrefix(string(line), "%session-changed ") {
+				came(s)
 				s.from = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(first), s.from), maxBatch)
 				return nil, nil
 			}
 			continue
 		}
+		came(nil) // who reads nothing of why not holds up nobody
 		select {
 		case e := <-exits:
 			return e, s.refusal(ctx, first)

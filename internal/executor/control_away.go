@@ -22,9 +22,10 @@ import (
 // command that comes by muxward. What tmux itself swaps there and back within a second, as by a hook or
 // the key of somebody who types directly, is not noticed.
 type absences struct {
-	amu  sync.Mutex                    // held from before a state is taken until it is noted
-	lies map[tmux.PaneID]tmux.WindowID // what lay in the session when that was known last
-	gone map[tmux.PaneID]*absence      // what has been away, until tmux begins anew with it
+	amu     sync.Mutex                    // held from before a state is taken until it is noted
+	lies    map[tmux.PaneID]tmux.WindowID // what lay in the session when that was known last
+	gone    map[tmux.PaneID]*absence      // what has been away, until tmux begins anew with it
+	muffled                               // what is respawned
 }
 
 // absence is how far a pane is from being heard again. tmux is told to keep nothing
@@ -150,7 +151,7 @@ func (s *controlSeat) confirm(snap *tmux.Snapshot) {
 			continue
 		}
 		_, back := now[p]
-		if a.resumed || !back && a.paused {
+		if a.resumed || !back && a.paused || s.isMuffled(p) {
 			continue
 		}
 		asked = append(asked, p)

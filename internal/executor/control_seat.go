@@ -38,6 +38,7 @@ func (s *controlSeat) run() {
 		if fault := attach.Guard(func() error { s.finish(); return nil }); fault != nil {
 			s.tell(fault)
 			_ = s.conn.Close()
+			s.e.ears.goes(s.server, s)
 			s.live.Release()
 			close(s.done)
 		}
@@ -330,6 +331,7 @@ func (s *controlSeat) finish() {
 		s.tell(stuck())
 	}
 	s.closePipes()
+	s.e.ears.goes(s.server, s)
 	s.mu.Lock()
 	if s.alarm != nil {
 		s.alarm.Stop()

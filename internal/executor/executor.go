@@ -101,6 +101,7 @@ type Executor struct {
 	painters painters   // for people at places of their own
 	leaving  departures // of displays, behind what they were closed for
 	glances  glances    // at servers, for guests in control mode
+	ears     ears       // those and who is at a place of their own, for who respawns what they hear
 }
 
 // Wait waits until what people have asked for by keys is done. Call it when nobody is

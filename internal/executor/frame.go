@@ -11,6 +11,7 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/attach"
+	"github.com/muxward/muxward/internal/ctxlock"
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/picture"
@@ -185,6 +186,10 @@ func (o *own) capture(ctx context.Context, here place, panes []tmux.PaneID) (map
 	if !ok || !ok2 || !ok3 {
 		return nil, errors.New("the server's command-alias hides display-message, capture-pane or refresh-client")
 	}
+	if err := ctxlock.Lock(ctx, &o.tells); err != nil {
+		return nil, err
+	}
+	defer o.tells.Unlock()
 	argv := o.hear(refresh, session, panes)
 	if len(argv) == 3 { // there is nothing to say
 		argv = nil

@@ -29,7 +29,7 @@ const gatherTime = 5 * time.Millisecond
 
 // places gives what lies where on a server, from now on.
 func (g *glances) places(ctx context.Context, server Server) (*tmux.Snapshot, error) {
-	life := server.Owner() + "#" + server.Incarnation()
+	life := life(server)
 	g.mu.Lock()
 	l := g.coming[life]
 	if l == nil {

@@ -35,6 +35,9 @@ type own struct {
 
 	session tmux.SessionID
 
+	tells   sync.Mutex // held while tmux is told what is heard, until it has done it
+	muffled            // what is respawned
+
 	mu   sync.Mutex
 	here place
 	// heeded are the panes whose output may change the picture.
@@ -108,10 +111,19 @@ func (s *seat) openOwn(ctx context.Context) error {
 	if o.easel, err = s.e.painters.join(s.server.Owner(), s.live.Who().Person()); err != nil {
 		return err
 	}
-	s.leaves = sync.OnceFunc(func() { s.e.painters.leave(s.server.Owner(), s.live.Who().Person()) })
+	s.leaves = sync.OnceFunc(func() {
+		s.e.ears.goes(s.server, o)
+		s.e.painters.leave(s.server.Owner(), s.live.Who().Person())
+	})
+	came, err := s.e.ears.come(ctx, s.server)
+	if err != nil {
+		return err
+	}
+	defer came(nil)
 	if o.ear, err = listen(ctx, s.server, h); err != nil {
 		return fmt.Errorf("attach to the session: %w", err)
 	}
+	came(o)
 	o.canvas = attach.NewCanvas(o.draw, o.dealt)
 	s.own, s.conn, s.display = o, o.ear.conn, o.canvas
 	o.goes(o.here, state{Snapshot: plan.Snapshot})
@@ -475,7 +487,7 @@ func (o *own) hear(name string, session *tmux.Session, heeded []tmux.PaneID) []s
 			continue
 		}
 		for _, id := range w.Panes {
-			state, hears := ":pause", slices.Contains(heeded, id)
+			state, hears := ":pause", slices.Contains(heeded, id) && !o.isMuffled(id)
 			if hears {
 				state = ":continue"
 			}
@@ -485,8 +497,23 @@ func (o *own) hear(name string, session *tmux.Session, heeded []tmux.PaneID) []s
 			}
 		}
 	}
+	o.elsewhere(paused)
 	o.paused = paused
 	return words
+}
+
+// elsewhere adds those panes of which tmux tells nothing that are not in the session: it keeps to that when they come
+// there. o.mu is held.
+func (o *own) elsewhere(paused map[tmux.PaneID]bool) {
+	newest := tmux.PaneID(0)
+	for i := range o.snap.Panes {
+		newest = max(newest, o.snap.Panes[i].ID)
+	}
+	for id, silent := range o.paused {
+		if _, here := paused[id]; silent && !here && (o.snap.Pane(id) != nil || id > newest) { // it has not ended
+			paused[id] = true
+		}
+	}
 }
 
 // unheard notes that tmux may tell nothing of some panes: it is asked to again.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/access"
+	"github.com/muxward/muxward/internal/attach"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
@@ -117,10 +118,14 @@ const stillPause = 200 * time.Millisecond
 
 // assured is confirm for who has time. While the server, or what leads to it, does not answer, what
 // was drawn is held back and the person is told; it ends with an answer, with the server, with their
-// attachment or with their right to view.
+// attachment or with their right to view. An answer to another question than the first says nothing of what
+// was drawn before that: it is [attach.ErrStale].
 func (s *seat) assured() error {
 	for told := false; ; told = true {
 		err := s.confirm(s.ctx)
+		if err == nil && told {
+			return attach.ErrStale
+		}
 		if !unanswered(err) || s.ctx.Err() != nil {
 			return err
 		}
