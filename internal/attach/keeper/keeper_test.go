@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -266,6 +267,7 @@ func TestNumbersThatAreUsedAgain(t *testing.T) {
 
 func TestReleasedIsClosed(t *testing.T) {
 	k, tm := start(t), newTerminal(t)
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // files that tests before have dropped are closed as they are collected
 	before := openFiles(t)
 	for range 3 {
 		h := tm.held(0)
@@ -394,6 +396,7 @@ func TestServeSurvivesNonsense(t *testing.T) {
 		}
 		return []int{d}
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // files that tests before have dropped are closed as they are collected
 	before := openFiles(t)
 	good, err := (&message{Op: hold, ID: 1}).encode()
 	if err != nil {
