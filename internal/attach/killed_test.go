@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/muxward/muxward/internal/attach/keeper"
 	"github.com/muxward/muxward/internal/soak"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // screenText is what a terminal shows after these bytes.
@@ -154,7 +154,7 @@ func TestATerminalThatCannotBeEnteredIsNotKept(t *testing.T) {
 		}
 		return len(fds)
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // files that tests before have dropped are closed as they are collected
+	tmuxtest.Collected(t)
 	before := files()
 	if err := tty.Enter(); err == nil {
 		t.Fatal("it was entered")

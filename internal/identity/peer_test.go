@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -405,7 +404,7 @@ func TestNoDescriptorsLeft(t *testing.T) {
 		}
 	}
 	round()
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // files that tests before have dropped are closed as they are collected
+	tmuxtest.Collected(t)
 	before := openFDs(t)
 	for range 50 {
 		round()

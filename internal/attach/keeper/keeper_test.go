@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/attach/screen"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 const asKeeper = "MUXWARD_TEST_KEEPER"
@@ -267,7 +267,7 @@ func TestNumbersThatAreUsedAgain(t *testing.T) {
 
 func TestReleasedIsClosed(t *testing.T) {
 	k, tm := start(t), newTerminal(t)
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // files that tests before have dropped are closed as they are collected
+	tmuxtest.Collected(t)
 	before := openFiles(t)
 	for range 3 {
 		h := tm.held(0)
@@ -396,7 +396,7 @@ func TestServeSurvivesNonsense(t *testing.T) {
 		}
 		return []int{d}
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // files that tests before have dropped are closed as they are collected
+	tmuxtest.Collected(t)
 	before := openFiles(t)
 	good, err := (&message{Op: hold, ID: 1}).encode()
 	if err != nil {

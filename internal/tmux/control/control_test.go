@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -490,7 +489,7 @@ func TestFloodOfNotices(t *testing.T) {
 func TestClose(t *testing.T) {
 	checkLeaks(t)
 	s := tmuxtest.Start(t, tmuxtest.Config{})
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // files that tests before have dropped are closed as they are collected
+	tmuxtest.Collected(t)
 	before := countFDs(t)
 	for range 20 {
 		c := open(t, s, Options{})
@@ -594,7 +593,7 @@ func TestOpenStoppedServer(t *testing.T) {
 	checkLeaks(t)
 	s := tmuxtest.Start(t, tmuxtest.Config{})
 	f := framing(t, s)
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // files that tests before have dropped are closed as they are collected
+	tmuxtest.Collected(t)
 	before := countFDs(t)
 	s.Stop()
 	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
