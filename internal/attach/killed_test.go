@@ -17,6 +17,7 @@ import (
 
 	"github.com/muxward/muxward/internal/attach/keeper"
 	"github.com/muxward/muxward/internal/soak"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // screenText is what a terminal shows after these bytes.
@@ -153,6 +154,7 @@ func TestATerminalThatCannotBeEnteredIsNotKept(t *testing.T) {
 		}
 		return len(fds)
 	}
+	tmuxtest.Collected(t)
 	before := files()
 	if err := tty.Enter(); err == nil {
 		t.Fatal("it was entered")

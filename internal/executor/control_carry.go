@@ -11,6 +11,7 @@ import (
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux/control"
+	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
 // carried is a command on its way over the person's own control client.
@@ -82,7 +83,7 @@ func (s *controlSeat) await(ctx context.Context, c *carried, patience bool) erro
 		case <-s.read:
 			return nil
 		case <-ctx.Done():
-			s.sever(context.Cause(ctx))
+			s.breakOff(context.Cause(ctx))
 			outlast(s.server)
 			return context.Cause(ctx)
 		case <-answered.C:
@@ -134,6 +135,10 @@ func (s *controlSeat) deliver(ctx context.Context, lines []byte) error {
 	s.smu.Unlock()
 	if err != nil {
 		// The half of a line must not become the begin of another.
+		if cause := context.Cause(ctx); cause != nil {
+			s.breakOff(cause)
+			return cause
+		}
 		err = fmt.Errorf("the tmux server does not read: %w", err)
 		s.sever(err)
 	}
@@ -187,8 +192,24 @@ func (s *controlSeat) sever(reason error) {
 	s.smu.Lock()
 	s.drain()
 	s.smu.Unlock()
+	s.leave(reason) // first: a connection that we close is no server that has gone
 	_ = s.conn.Close()
-	s.leave(reason)
+}
+
+// breakOff severs the client for the end of a line. If that has lost what the client rests on as
+// well, they hear so, as from [controlSeat.close]: which of the two is decided anew first is chance.
+func (s *controlSeat) breakOff(cause error) {
+	if d := s.right().Decide(); lost(d) {
+		why := ""
+		var refused *gateway.Refused
+		if errors.As(cause, &refused) {
+			why = refused.Why
+		}
+		text := s.taken(d, why)
+		s.said(&wire.Exit{Code: 1, Message: oneLine(text)}, false)
+		cause = errors.New(text)
+	}
+	s.sever(cause)
 }
 
 // drain takes back what tmux has not read.

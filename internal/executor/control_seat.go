@@ -397,10 +397,7 @@ func (s *controlSeat) reconsider(ctx context.Context, why string) error {
 // close ends it for somebody who may not have it any more. When it returns nil,
 // nothing more is shown, and nothing that they sent is done later.
 func (s *controlSeat) close(ctx context.Context, d access.Decision, why string) error {
-	text := s.e.notViewed(d, why)
-	if s.full && s.e.Gateway().Ending() == nil {
-		text = because("muxward: you do not hold every verb here any more; attach again", d, why)
-	}
+	text := s.taken(d, why)
 	reason := fmt.Errorf("%w: %s", gateway.ErrEnded, text)
 	gateway.Waits(ctx)
 	short, cancel := context.WithTimeout(ctx, time.Second)
@@ -409,6 +406,14 @@ func (s *controlSeat) close(ctx context.Context, d access.Decision, why string) 
 	s.said(&wire.Exit{Code: 1, Message: oneLine(text)}, false)
 	s.sever(errors.New(text))
 	return errors.Join(ended, s.client.Settle(ctx), s.settle(ctx))
+}
+
+// taken words the end of who may not have it any more.
+func (s *controlSeat) taken(d access.Decision, why string) string {
+	if s.full && s.e.Gateway().Ending() == nil {
+		return because("muxward: you do not hold every verb here any more; attach again", d, why)
+	}
+	return s.e.notViewed(d, why)
 }
 
 // settle waits until tmux has forgotten our client with all that it sent.

@@ -566,7 +566,7 @@ func (l *Live) reconsider(ctx context.Context, why string) error {
 	for _, n := range needs {
 		d := l.Decide(n)
 		if !d.Allow {
-			return l.stop(ctx, &Refused{Decision: d, Need: n})
+			return l.stop(ctx, &Refused{Decision: d, Need: n, Why: why})
 		}
 		l.limited(d.Expires)
 	}

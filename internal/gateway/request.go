@@ -347,6 +347,8 @@ type Refused struct {
 	Need     Need
 	// Ask is how the person may ask others for it, "" if they may not.
 	Ask string
+	// Why is what had it decided anew, of what was permitted and runs; "" of what never was.
+	Why string
 }
 
 func (r *Refused) Error() string {

@@ -404,6 +404,7 @@ func TestNoDescriptorsLeft(t *testing.T) {
 		}
 	}
 	round()
+	tmuxtest.Collected(t)
 	before := openFDs(t)
 	for range 50 {
 		round()

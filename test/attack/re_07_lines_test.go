@@ -59,14 +59,14 @@ func TestRE07SizesByLines(t *testing.T) {
 	n := soak.N(1000, 60)
 	took := sized(l, n)
 	t.Logf("%d sizes took %v", n, took)
-	if least := time.Duration(n-20) * time.Second / 20; took < least {
+	if took < least(n) {
 		t.Errorf("tmux heard of %d sizes within %v", n, took)
 	}
 	b.VerifyAudit()
 
 	raw := b.Control(owner, "-S", b.server.Socket, "attach", "-t", "other")
 	raw.Wait("%session-changed")
-	if took := sized(raw, n); took > time.Duration(n-20)*time.Second/20 {
+	if took := fastest(least(n), func(i int) time.Duration { return sized(raw, n+i) }); took > least(n) {
 		t.Errorf("control run: %d sizes took %v past muxward", n, took)
 	}
 	raw.Ask("refresh-client -C 3000x1200")
@@ -74,6 +74,19 @@ func TestRE07SizesByLines(t *testing.T) {
 	if size := b.largest(); size[0] != 3000 || size[1] != 1200 {
 		t.Errorf("control run: past muxward a window gets %v", size)
 	}
+}
+
+// least is how long so many sizes take by their turns.
+func least(n int) time.Duration { return time.Duration(n-20) * time.Second / 20 }
+
+// fastest is how long something took that is done again, some times, until it is fast enough: a busy machine makes
+// slow what is fast by itself, and nothing fast that waits for its turn.
+func fastest(enough time.Duration, do func(i int) time.Duration) time.Duration {
+	best := do(0)
+	for i := 1; i < 5 && best > enough; i++ {
+		best = min(best, do(i))
+	}
+	return best
 }
 
 // sized says n sizes at once, and gives how long it takes until all of them are

@@ -17,7 +17,7 @@ func TestListsOnASmallTerminal(t *testing.T) {
   - {who: mwbob, role: viewer, on: mwalice, reason: he watches}
   - {who: root, role: admin, on: "*", reason: runs it}
 `}})
-	h.Must(host.Alice, "new-session", "-d", "-s", "work", "-x", "40", "-y", "11", "echo in-the-pane; exec cat")
+	h.Must(host.Alice, "new-session", "-d", "-s", "work", "-n", "first", "-x", "40", "-y", "11", "echo in-the-pane; exec cat") // it is named: tmux would name it anew when cat runs
 	s := h.Server(host.Alice)
 	s.Run("set-option", "-g", "status-right", "|END")
 	for range 12 {

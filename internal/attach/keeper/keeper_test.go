@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muxward/muxward/internal/attach/screen"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 const asKeeper = "MUXWARD_TEST_KEEPER"
@@ -266,6 +267,7 @@ func TestNumbersThatAreUsedAgain(t *testing.T) {
 
 func TestReleasedIsClosed(t *testing.T) {
 	k, tm := start(t), newTerminal(t)
+	tmuxtest.Collected(t)
 	before := openFiles(t)
 	for range 3 {
 		h := tm.held(0)
@@ -394,6 +396,7 @@ func TestServeSurvivesNonsense(t *testing.T) {
 		}
 		return []int{d}
 	}
+	tmuxtest.Collected(t)
 	before := openFiles(t)
 	good, err := (&message{Op: hold, ID: 1}).encode()
 	if err != nil {

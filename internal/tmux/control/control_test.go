@@ -489,6 +489,7 @@ func TestFloodOfNotices(t *testing.T) {
 func TestClose(t *testing.T) {
 	checkLeaks(t)
 	s := tmuxtest.Start(t, tmuxtest.Config{})
+	tmuxtest.Collected(t)
 	before := countFDs(t)
 	for range 20 {
 		c := open(t, s, Options{})
@@ -592,6 +593,7 @@ func TestOpenStoppedServer(t *testing.T) {
 	checkLeaks(t)
 	s := tmuxtest.Start(t, tmuxtest.Config{})
 	f := framing(t, s)
+	tmuxtest.Collected(t)
 	before := countFDs(t)
 	s.Stop()
 	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
