@@ -107,6 +107,11 @@ func (b *bed) refuses(name, says string, most time.Duration, write func()) {
 	base, before := b.memory("VmRSS:"), b.processorTime()
 	write()
 	b.Signal(sigHup)
+	within(4*tmuxtest.Patience, func() bool { // what muxward works is bounded, not how long that takes where others do, too
+		pause(20 * time.Millisecond) // each look is a process
+		list, _ := b.red()
+		return strings.Contains(strings.Join(list, "\n"), says) || b.processorTime()-before > most
+	})
 	b.turnsRed(says)
 	b.t.Logf("%s: %s, %d MiB", name, b.processorTime()-before, (b.memory("VmHWM:")-base)>>10)
 	if took := b.processorTime() - before; took > most {
