@@ -184,6 +184,15 @@ func (x *Terminal) Type(keys string) {
 	}
 }
 
+// Press types as much of keys as the terminal takes at once. Nobody waits for a program that is stopped, and
+// a terminal that has gone takes none. It may be called from goroutines other than the test's.
+func (x *Terminal) Press(keys string) {
+	_ = control(x.master, func(fd int) error {
+		_, err := unix.Write(fd, []byte(keys))
+		return err
+	}) // what it does not take was never typed
+}
+
 // Print writes to the terminal as another program on it would: after all that
 // was written before, and before all that is written later.
 func (x *Terminal) Print(text string) {
