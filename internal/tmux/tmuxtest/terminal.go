@@ -27,6 +27,9 @@ type TerminalConfig struct {
 	// Answer lets the terminal answer questions (what are you, where is the
 	// cursor). Without it the terminal is deaf, and runs are alike.
 	Answer bool
+	// Blind has nobody look at the screen: what was received is kept, and nothing answers. It is for
+	// what the emulator does not bear, such as a terminal of three rows that is resized while it scrolls.
+	Blind bool
 }
 
 // Terminal is a stock tmux client, or another program, on a terminal whose
@@ -109,7 +112,9 @@ func Open(t testing.TB, c TerminalConfig, program string, args ...string) *Termi
 	x := &Terminal{t: t, cmd: cmd, master: master, slave: slave, done: make(chan struct{}), allRead: make(chan struct{}), told: map[string]int{}}
 	x.first = first
 	var answers io.Reader
-	x.scr, answers = newScreen(c.Cols, c.Rows)
+	if x.scr, answers = (blank{}), strings.NewReader(""); !c.Blind {
+		x.scr, answers = newScreen(c.Cols, c.Rows)
+	}
 	x.wg.Go(func() { x.answer(answers, c.Answer) })
 	x.wg.Go(x.read)
 	go func() {
