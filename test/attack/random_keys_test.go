@@ -23,7 +23,7 @@ func randomBytes(r *rand.Rand, n int) string {
 	return strings.ReplaceAll(string(b), "\x1a", "")
 }
 
-// randomSize is a terminal's. The emulator of the tests takes none that are smaller.
+// randomSize is a terminal's, often a small one, and never a tiny one.
 func randomSize(r *rand.Rand) [2]int {
 	return any1(r, [2]int{10 + r.IntN(190), 3 + r.IntN(57)}, [2]int{10 + r.IntN(190), 3 + r.IntN(57)},
 		[2]int{10, 3}, [2]int{500, 200}, [2]int{80, 3 + r.IntN(6)}, [2]int{10 + r.IntN(4), 24})

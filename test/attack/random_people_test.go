@@ -79,7 +79,7 @@ func (p *play) sits(g *guest, r *rand.Rand) {
 	g.acts.RLock()
 	defer g.acts.RUnlock()
 	size := randomSize(r)
-	c := tmuxtest.TerminalConfig{Cols: size[0], Rows: size[1], Answer: r.IntN(2) == 0,
+	c := tmuxtest.TerminalConfig{Cols: size[0], Rows: size[1], Blind: true,
 		Term: any1(r, "xterm-256color", "xterm-256color", "screen-256color", "tmux-256color", "linux", "xterm")}
 	args := p.place(r, g)
 	p.notes("attach", "%s %q %v %s", g.who, args, size, c.Term)
