@@ -161,8 +161,8 @@ func (p *play) judgeServer() {
 		p.finds("server", "process %d has gone", p.server.PID)
 		return
 	}
-	r := p.Tmux(owner, "display-message", "-p", "-t", "churn:", "#{pid}")
-	if r.Code != 0 || strings.TrimSpace(r.Out) != fmt.Sprint(p.server.PID) {
+	r := p.Tmux(owner, "display-message", "-p", "-t", "churn:", "alive")
+	if r.Code != 0 || r.Out != "alive\n" {
 		p.finds("server", "the owner's own command, of process %d: %+v", p.server.PID, r)
 	}
 }
