@@ -79,11 +79,15 @@ const (
 func (b calm) again(w *world) {
 	w.t.Helper()
 	var now calm
-	ok := soon(func() bool {
-		now = w.measure()
-		return now.fds <= b.fds+slackFDs && now.goroutines > 0 && now.goroutines <= b.goroutines+slackGoroutines && (now.rss <= b.rss+slackRSS || w.row.large)
-	})
-	if !ok {
+	if !soon(func() (ok bool) { now, ok = b.reached(w); return ok }) {
 		w.t.Errorf("calm: at first %+v, now %+v; there are\n%s; muxward says:\n%s", b, now, w.Muxward(root, "who", "--json").Out, w.Output())
 	}
+}
+
+// reached reports whether the daemon is back at its baseline now.
+func (b calm) reached(w *world) (now calm, ok bool) {
+	w.t.Helper()
+	now = w.measure()
+	return now, now.fds <= b.fds+slackFDs && now.goroutines > 0 && now.goroutines <= b.goroutines+slackGoroutines &&
+		(now.rss <= b.rss+slackRSS || w.row.large)
 }

@@ -10,5 +10,7 @@
 // without the check in question (teeth_*, see internal/teeth) or with a policy that
 // permits it; there the attack must succeed, or it proves nothing.
 //
+// What nobody has thought of is tried at random, by seeds that can be given again: see TestRandomUse.
+//
 // Start reading at row in harness_test.go.
 package attack

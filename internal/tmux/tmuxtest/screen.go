@@ -26,6 +26,16 @@ func newScreen(cols, rows int) (screen, io.Reader) {
 	return s, s.e
 }
 
+// blank is a screen that shows nothing.
+type blank struct{}
+
+func (blank) Write(p []byte) (int, error) { return len(p), nil }
+func (blank) Resize(int, int)             {}
+func (blank) Rows() []string              { return []string{"(nobody looks at this terminal)"} }
+func (blank) Cursor() (col, row int)      { return 0, 0 }
+func (blank) Picture() Picture            { return Picture{} }
+func (blank) Close()                      {}
+
 type emulator struct {
 	e      *vt.Emulator
 	tail   []byte // not yet given to e

@@ -27,6 +27,9 @@ type TerminalConfig struct {
 	// Answer lets the terminal answer questions (what are you, where is the
 	// cursor). Without it the terminal is deaf, and runs are alike.
 	Answer bool
+	// Blind has nobody look at the screen: what was received is kept, and nothing answers. It is for
+	// what the emulator does not bear, such as a terminal of three rows that is resized while it scrolls.
+	Blind bool
 }
 
 // Terminal is a stock tmux client, or another program, on a terminal whose
@@ -109,7 +112,9 @@ func Open(t testing.TB, c TerminalConfig, program string, args ...string) *Termi
 	x := &Terminal{t: t, cmd: cmd, master: master, slave: slave, done: make(chan struct{}), allRead: make(chan struct{}), told: map[string]int{}}
 	x.first = first
 	var answers io.Reader
-	x.scr, answers = newScreen(c.Cols, c.Rows)
+	if x.scr, answers = (blank{}), strings.NewReader(""); !c.Blind {
+		x.scr, answers = newScreen(c.Cols, c.Rows)
+	}
 	x.wg.Go(func() { x.answer(answers, c.Answer) })
 	x.wg.Go(x.read)
 	go func() {
@@ -182,6 +187,15 @@ func (x *Terminal) Type(keys string) {
 	if _, err := io.WriteString(x.master, keys); err != nil {
 		x.t.Fatalf("tmuxtest: type %q: %v", keys, err)
 	}
+}
+
+// Press types as much of keys as the terminal takes at once. Nobody waits for a program that is stopped, and
+// a terminal that has gone takes none. It may be called from goroutines other than the test's.
+func (x *Terminal) Press(keys string) {
+	_ = control(x.master, func(fd int) error {
+		_, err := unix.Write(fd, []byte(keys))
+		return err
+	}) // what it does not take was never typed
 }
 
 // Print writes to the terminal as another program on it would: after all that
