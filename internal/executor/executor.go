@@ -125,6 +125,9 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 	case gateway.Answer:
 		return e.answer(ctx, p)
 	}
+	if is, err := e.stops(plan); is {
+		return gateway.Result{}, err
+	}
 	defer e.respawned(ctx, plan)()
 	s, seated := p.Request().By.(*controlSeat)
 	switch {
