@@ -6,10 +6,12 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
@@ -276,4 +278,49 @@ func TestEarsWithoutEnd(t *testing.T) {
 			t.Errorf("%v is left", a.at)
 		}
 	})
+}
+
+// slow is a client that takes nothing that is printed before it reads.
+type slow struct {
+	gateway.Client
+	printed, reads chan struct{}
+}
+
+func (c *slow) Print(context.Context, int, []byte) error {
+	c.printed <- struct{}{}
+	<-c.reads
+	return nil
+}
+
+// Who does not read what their respawn has printed keeps nobody from being attached.
+func TestRespawnedAndNotRead(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	s.Run("new-session", "-d", "-s", "x", "cat")
+	ctx, cancel := context.WithTimeout(t.Context(), tmuxtest.Patience)
+	defer cancel()
+	server := &reached{c: controlOf(t, s), socket: s.Socket}
+	conn, err := server.Dial(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.Identify(ctx, &wire.Hello{Flags: wire.FlagUTF8, Cwd: "/", Argv: []string{"respawn-pane", "-t", "x"}}); err != nil {
+		t.Fatal(err)
+	}
+	var a ears
+	_, over := a.respawn(ctx, server)
+	c := &slow{printed: make(chan struct{}, 1), reads: make(chan struct{})}
+	r := relay{server: conn, client: c, plan: &gateway.Plan{Invocation: &tmux.Invocation{Row: tmux.FindCommand("respawn-pane")}}, prints: sync.OnceFunc(over)}
+	ended := make(chan error, 1)
+	go func() { _, err := r.run(ctx); ended <- err }()
+	select {
+	case <-c.printed: // that its program still runs
+	case err := <-ended:
+		t.Fatalf("nothing was printed: %v", err)
+	}
+	a.comes(t, server)(nil)
+	close(c.reads)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
