@@ -66,7 +66,8 @@ type Server struct {
 	wg      sync.WaitGroup
 	waiting crowd.Crowd[uint32]
 	proofs  crowd.Proofs
-	hanging atomic.Int32 // of those that have made room
+	hanging atomic.Int32  // of those that have made room
+	within  time.Duration // goesTime if it is 0; tests wait longer for what is sure to come
 	away    passed.Away
 	refused pace.Complaints
 }
@@ -179,7 +180,7 @@ func (s *Server) goes(done <-chan struct{}) {
 	}
 	select {
 	case <-done:
-	case <-time.After(goesTime):
+	case <-time.After(cmp.Or(s.within, goesTime)):
 		s.hanging.Add(1)
 		s.wg.Go(func() {
 			<-done // it is one of a few: see Proofs

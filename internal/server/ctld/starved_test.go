@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/crowd"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // starved finds out about nobody, for a reason.
@@ -80,6 +81,9 @@ func TestRoomMadeWhereFewAre(t *testing.T) {
 			if _, ok := s.Room.Take(n); !ok {
 				n /= 2
 			}
+		}
+		if over {
+			s.within = tmuxtest.Patience
 		}
 		as := comers(t, s)
 		most := crowd.Few(crowd.Bounds{}).Loose
