@@ -243,6 +243,46 @@ func TestEars(t *testing.T) {
 	})
 }
 
+// However often somebody respawns, who comes is attached when what was under way then is done.
+func TestEarsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a ears
+		one := &lookedAt{owner: "alice"}
+		stop := make(chan struct{})
+		var all sync.WaitGroup
+		for n := range 3 { // something is respawned at any time
+			all.Go(func() {
+				time.Sleep(time.Duration(n) * 300 * time.Millisecond)
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					_, over := a.respawn(t.Context(), one)
+					time.Sleep(time.Second)
+					over()
+				}
+			})
+		}
+		time.Sleep(10*time.Second + 100*time.Millisecond)
+		for range 3 {
+			began := time.Now()
+			came := a.comes(t, one)
+			if waited := time.Since(began); waited > time.Second {
+				t.Errorf("it is waited for %v", waited)
+			}
+			time.Sleep(100 * time.Millisecond)
+			came(nil)
+		}
+		close(stop)
+		all.Wait()
+		if len(a.at) != 0 {
+			t.Errorf("%v is left", a.at)
+		}
+	})
+}
+
 // Neither waits for ever for the other, nor when nobody wants it any more.
 func TestEarsWithoutEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
