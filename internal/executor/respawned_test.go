@@ -364,3 +364,22 @@ func TestRespawnedAndNotRead(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whose end fails is not among those who hear a server any more.
+func TestVacated(t *testing.T) {
+	e, one, o := &Executor{}, &lookedAt{owner: "alice"}, &ear{}
+	for what, leaves := range map[string]func(){
+		"nobody": nil, "they": func() { e.ears.goes(one, o) }, "with a fault": func() { e.ears.goes(one, o); panic("a fault") },
+	} {
+		s := &seat{e: e, leaves: leaves}
+		if leaves != nil {
+			s.leaves = sync.OnceFunc(leaves)
+			e.ears.comes(t, one)(o)
+		}
+		s.vacate()
+		s.vacate()
+		if len(e.ears.at) != 0 {
+			t.Errorf("%s: %v is left", what, e.ears.at)
+		}
+	}
+}

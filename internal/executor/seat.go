@@ -174,6 +174,7 @@ func (s *seat) serve() {
 	if fault := attach.Guard(func() error { s.finish(err); return nil }); fault != nil {
 		s.tell(fault)
 		_ = s.conn.Close()
+		s.vacate()
 		s.handOver()
 		s.live.Release()
 		close(s.done)
