@@ -322,11 +322,13 @@ const lockdownTime = 4 * time.Second
 
 func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late *time.Timer) (any, error) {
 	failpoint.At("ctld-handle")
+	began := time.Now()
 	peer, err := fed(ctx, func() (*identity.Peer, error) { return s.Prover.Hold(conn) })
 	if err != nil {
 		return nil, s.unknown(conn, err)
 	}
 	defer peer.Close()
+	fasted := time.Since(began)
 	asking, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
 	go func() {
@@ -345,7 +347,7 @@ func (s *Server) handle(ctx context.Context, conn *net.UnixConn, c *caller, late
 	}
 	if call.Act == lockdown {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, lockdownTime)
+		ctx, cancel = context.WithTimeout(ctx, lockdownTime-fasted)
 		defer cancel()
 	}
 	who, err := fed(ctx, func() (identity.Identity, error) {
