@@ -20,7 +20,7 @@ type hearer interface {
 }
 
 // ears are the hearers at each server, by its life. A respawn finds all of them: it waits for those that are about to
-// be attached, and those that come meanwhile wait for it.
+// be attached, and those that come meanwhile wait for it. The next respawn waits behind those, however soon it comes.
 type ears struct {
 	mu sync.Mutex
 	at map[string]*earshot
@@ -29,9 +29,10 @@ type ears struct {
 // earshot are the hearers at one server.
 type earshot struct {
 	hearers  map[hearer]bool
+	waiting  int           // how many wait until nothing is respawned
 	coming   int           // how many are about to be attached
 	respawns int           // how many are under way
-	none     chan struct{} // closed when there are none any more of either; then it is another
+	none     chan struct{} // closed when there are none any more of one of these; then it is another
 }
 
 func life(server gateway.Server) string { return server.Owner() + "#" + server.Incarnation() }
@@ -49,9 +50,9 @@ func (a *ears) changed(life string, by func(*earshot)) {
 	if s == nil {
 		s = &earshot{hearers: map[hearer]bool{}, none: make(chan struct{})}
 	}
-	coming, respawns := s.coming, s.respawns
+	waiting, coming, respawns := s.waiting, s.coming, s.respawns
 	by(s)
-	if coming > 0 && s.coming == 0 || respawns > 0 && s.respawns == 0 {
+	if waiting > 0 && s.waiting == 0 || coming > 0 && s.coming == 0 || respawns > 0 && s.respawns == 0 {
 		close(s.none)
 		s.none = make(chan struct{})
 	}
@@ -59,7 +60,7 @@ func (a *ears) changed(life string, by func(*earshot)) {
 		a.at = map[string]*earshot{}
 	}
 	a.at[life] = s
-	if s.coming == 0 && s.respawns == 0 && len(s.hearers) == 0 {
+	if s.waiting == 0 && s.coming == 0 && s.respawns == 0 && len(s.hearers) == 0 {
 		delete(a.at, life)
 	}
 }
@@ -91,7 +92,9 @@ var errRespawns = errors.New("a pane of that tmux server is being given another 
 // come is called before a hearer is attached, and came with it once it is, or with nil if it is not. It waits until
 // nothing is respawned, but not for ever.
 func (a *ears) come(ctx context.Context, server gateway.Server) (came func(hearer), err error) {
+	a.change(server, func(s *earshot) { s.waiting++ })
 	a.when(ctx, server, func(s *earshot) bool { return s.respawns == 0 }, func(s *earshot) {
+		s.waiting--
 		if s.respawns > 0 {
 			err = errRespawns
 			return
@@ -121,7 +124,7 @@ func (a *ears) goes(server gateway.Server, h hearer) {
 
 // respawn gives those who hear a server while something is respawned there, which is when over is called.
 func (a *ears) respawn(ctx context.Context, server gateway.Server) (all []hearer, over func()) {
-	a.change(server, func(s *earshot) { s.respawns++ })
+	a.when(ctx, server, func(s *earshot) bool { return s.waiting == 0 }, func(s *earshot) { s.respawns++ })
 	a.when(ctx, server, func(s *earshot) bool { return s.coming == 0 }, func(s *earshot) {
 		all = slices.Collect(maps.Keys(s.hearers))
 	})

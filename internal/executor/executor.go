@@ -128,12 +128,12 @@ func (e *Executor) Execute(ctx context.Context, p *gateway.Permit) (gateway.Resu
 	if is, err := e.stops(plan); is {
 		return gateway.Result{}, err
 	}
-	defer e.respawned(ctx, plan)()
 	s, seated := p.Request().By.(*controlSeat)
 	switch {
 	case seated && plan.Mode == gateway.Stream:
 		return s.arrange(ctx, plan)
 	case seated && s.carries(plan):
+		defer e.respawned(ctx, plan)()
 		return s.carry(ctx, p)
 	}
 	if plan.Mode == gateway.Attach { // many may have come in before the first of them was attached
@@ -227,6 +227,8 @@ func introduced(p *gateway.Permit) *wire.Hello {
 
 // run replays one command at the server as a client that gave it.
 func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (gateway.Result, error) {
+	then := e.respawned(ctx, p.Plan())
+	defer then()
 	failpoint.At("executor-run")
 	m, inv := making(p.Plan())
 	executed, err := wordsOf(inv, p.Plan())
@@ -252,7 +254,7 @@ func (e *Executor) run(ctx context.Context, p *gateway.Permit, server Server) (g
 	}
 	defer conn.Close()
 	r := relay{server: conn, client: p.Request().Client, plan: p.Plan(), maker: m,
-		onlyStreams: p.Request().Identity.OnlyStreams()}
+		onlyStreams: p.Request().Identity.OnlyStreams(), prints: then}
 	if err := conn.Identify(ctx, hello(p, argv)); err != nil {
 		return gateway.Result{}, err
 	}

@@ -19,6 +19,9 @@ import (
 // person's own rights.
 func (r *relay) openWrite(ctx context.Context, m *wire.WriteOpen) error {
 	if m.FD == 1 || m.FD == 2 {
+		if r.prints != nil {
+			r.prints()
+		}
 		err := r.server.WriteMsg(ctx, &wire.WriteReady{Stream: m.Stream})
 		r.streams[m.Stream] = stream{fd: int(m.FD), ready: err == nil}
 		return err

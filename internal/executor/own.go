@@ -135,6 +135,14 @@ func (s *seat) openOwn(ctx context.Context) error {
 	return nil
 }
 
+// vacate gives up a place of their own, where the end of their service has failed: that may have been what failed,
+// and was told then.
+func (s *seat) vacate() {
+	if s.leaves != nil {
+		_ = attach.Guard(func() error { s.leaves(); return nil })
+	}
+}
+
 // wake has the picture drawn anew.
 func (o *own) wake() {
 	select {

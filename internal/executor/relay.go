@@ -51,6 +51,9 @@ type relay struct {
 	// streams alone are what the client has to offer: see identity.Identity.OnlyStreams.
 	onlyStreams bool
 	fault       atomic.Pointer[error]
+	// prints, if it is set, is called when the server begins to print: it has come to the command by then, and
+	// whoever reads what it prints may take their time.
+	prints func()
 
 	mu    sync.Mutex
 	files map[int32]int32 // the server's numbers by those at the client

@@ -13,7 +13,7 @@ import (
 
 // respawned has those who hear the panes of a window, and do not hold every verb, not hear them while a command puts
 // another program into one: what a tmux server owes a client in control mode of the old program is dropped before, as
-// no version tried (3.2a to 3.7c) minds it. They hear %continue behind it. It gives what is to be done then.
+// no version tried (3.2a to 3.7c) minds it. They hear %continue behind it. It gives what is to be done then, once.
 func (e *Executor) respawned(ctx context.Context, plan *gateway.Plan) (then func()) {
 	if plan.Server == nil || plan.Invocation == nil || plan.Invocation.Row == nil || plan.Found.Window == nil {
 		return func() {}
@@ -28,13 +28,13 @@ func (e *Executor) respawned(ctx context.Context, plan *gateway.Plan) (then func
 		deaf.Go(func() { heed[i] = h.deafen(ctx, plan.Snapshot, plan.Found.Window) })
 	}
 	deaf.Wait()
-	return func() {
+	return sync.OnceFunc(func() {
 		over()
 		for _, again := range heed {
 			again()
 		}
 		e.lookAfter(plan.Server)
-	}
+	})
 }
 
 // deafen is until the next look behind heed.

@@ -6,10 +6,12 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/control"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
@@ -241,6 +243,46 @@ func TestEars(t *testing.T) {
 	})
 }
 
+// However often somebody respawns, who comes is attached when what was under way then is done.
+func TestEarsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a ears
+		one := &lookedAt{owner: "alice"}
+		stop := make(chan struct{})
+		var all sync.WaitGroup
+		for n := range 3 { // something is respawned at any time
+			all.Go(func() {
+				time.Sleep(time.Duration(n) * 300 * time.Millisecond)
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					_, over := a.respawn(t.Context(), one)
+					time.Sleep(time.Second)
+					over()
+				}
+			})
+		}
+		time.Sleep(10*time.Second + 100*time.Millisecond)
+		for range 3 {
+			began := time.Now()
+			came := a.comes(t, one)
+			if waited := time.Since(began); waited > time.Second {
+				t.Errorf("it is waited for %v", waited)
+			}
+			time.Sleep(100 * time.Millisecond)
+			came(nil)
+		}
+		close(stop)
+		all.Wait()
+		if len(a.at) != 0 {
+			t.Errorf("%v is left", a.at)
+		}
+	})
+}
+
 // Neither waits for ever for the other, nor when nobody wants it any more.
 func TestEarsWithoutEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -276,4 +318,68 @@ func TestEarsWithoutEnd(t *testing.T) {
 			t.Errorf("%v is left", a.at)
 		}
 	})
+}
+
+// slow is a client that takes nothing that is printed before it reads.
+type slow struct {
+	gateway.Client
+	printed, reads chan struct{}
+}
+
+func (c *slow) Print(context.Context, int, []byte) error {
+	c.printed <- struct{}{}
+	<-c.reads
+	return nil
+}
+
+// Who does not read what their respawn has printed keeps nobody from being attached.
+func TestRespawnedAndNotRead(t *testing.T) {
+	s := tmuxtest.Start(t, tmuxtest.Config{})
+	s.Run("new-session", "-d", "-s", "x", "cat")
+	ctx, cancel := context.WithTimeout(t.Context(), tmuxtest.Patience)
+	defer cancel()
+	server := &reached{c: controlOf(t, s), socket: s.Socket}
+	conn, err := server.Dial(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.Identify(ctx, &wire.Hello{Flags: wire.FlagUTF8, Cwd: "/", Argv: []string{"respawn-pane", "-t", "x"}}); err != nil {
+		t.Fatal(err)
+	}
+	var a ears
+	_, over := a.respawn(ctx, server)
+	c := &slow{printed: make(chan struct{}, 1), reads: make(chan struct{})}
+	r := relay{server: conn, client: c, plan: &gateway.Plan{Invocation: &tmux.Invocation{Row: tmux.FindCommand("respawn-pane")}}, prints: sync.OnceFunc(over)}
+	ended := make(chan error, 1)
+	go func() { _, err := r.run(ctx); ended <- err }()
+	select {
+	case <-c.printed: // that its program still runs
+	case err := <-ended:
+		t.Fatalf("nothing was printed: %v", err)
+	}
+	a.comes(t, server)(nil)
+	close(c.reads)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// Whose end fails is not among those who hear a server any more.
+func TestVacated(t *testing.T) {
+	e, one, o := &Executor{}, &lookedAt{owner: "alice"}, &ear{}
+	for what, leaves := range map[string]func(){
+		"nobody": nil, "they": func() { e.ears.goes(one, o) }, "with a fault": func() { e.ears.goes(one, o); panic("a fault") },
+	} {
+		s := &seat{e: e, leaves: leaves}
+		if leaves != nil {
+			s.leaves = sync.OnceFunc(leaves)
+			e.ears.comes(t, one)(o)
+		}
+		s.vacate()
+		s.vacate()
+		if len(e.ears.at) != 0 {
+			t.Errorf("%s: %v is left", what, e.ears.at)
+		}
+	}
 }

@@ -109,10 +109,10 @@ func (s *seat) abandon() {
 	if s.keys != nil {
 		_ = s.keys.Close()
 	}
-	s.getUp()
 	if s.own != nil {
-		s.own.ear.close()
+		s.own.ear.close() // before it is forgotten: a respawn would not find it
 	}
+	s.getUp()
 	if s.display != nil {
 		_ = s.display.Close()
 	}
@@ -174,6 +174,7 @@ func (s *seat) serve() {
 	if fault := attach.Guard(func() error { s.finish(err); return nil }); fault != nil {
 		s.tell(fault)
 		_ = s.conn.Close()
+		s.vacate()
 		s.handOver()
 		s.live.Release()
 		close(s.done)

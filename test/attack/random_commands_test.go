@@ -4,8 +4,6 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
-
-	"github.com/muxward/muxward/internal/soak"
 )
 
 // anywhere is a target, of what is there and of what is not.
@@ -18,10 +16,7 @@ func (p *play) anywhere(r *rand.Rand) string {
 // command is a command line of a guest: one in three types a mark.
 func (p *play) command(r *rand.Rand, g *guest) string {
 	t, u := p.anywhere(r), p.anywhere(r)
-	again := "respawn-pane -t room:0.1"
-	if respawns() {
-		again = "respawn-pane -k -t room:0.1 '" + p.program(r.IntN(1000)) + "'"
-	}
+	again := "respawn-pane -k -t room:0.1 '" + p.program(r.IntN(1000)) + "'"
 	num := strconv.Itoa(any1(r, 0, 1, 2, 3, 5, 10, 23, 80, 200, 500, 9999))
 	switch r.IntN(9) {
 	case 0, 1:
@@ -69,18 +64,10 @@ func randomLine(r *rand.Rand) string {
 		"display-message -p '"+strings.Repeat("y", 3000)+"'", "refresh-client -r '%0:\x1b]11;rgb:0000/0000/0000\x1b\\'")
 }
 
-// respawns reports whether programs in panes are replaced, which guests in control mode hear. With make soak only: it
-// has found what is not mended yet, and make test is not to fail by that now and then.
-func respawns() bool { return soak.Full() }
-
 // ownCommand is a command of the owner's. None of hers takes a guest's pane away; the one of the operator she starts again.
 func (p *play) ownCommand(r *rand.Rand) string {
 	noise, window := any1(r, append([]string{"churn:", "churn:1"}, p.noise...)...), any1(r, "shared:0", "shared:1", "room:0", "churn:")
-	from := 0
-	if !respawns() {
-		from = 2
-	}
-	switch from + r.IntN(6-from) {
+	switch r.IntN(6) {
 	case 0, 1:
 		return any1(r, "respawn-pane -k -t "+noise+" '"+p.program(r.IntN(1000))+"'", "respawn-window -k -t room:1 '"+p.program(r.IntN(1000))+"'",
 			"respawn-pane -k -t "+p.guests["M"].pane+" '"+p.guests["M"].rec.Command()+"'")

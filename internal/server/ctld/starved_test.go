@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/server/crowd"
+	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
 
 // starved finds out about nobody, for a reason.
@@ -71,6 +72,40 @@ func TestFedAgain(t *testing.T) {
 	}
 }
 
+// fasting notes how long there were no descriptors for a request, and how long it has when it is proved.
+type fasting struct {
+	hungry
+	first       time.Time
+	waited, has time.Duration
+}
+
+func (h *fasting) Hold(conn *net.UnixConn) (*identity.Peer, error) {
+	if h.held.Load() == 0 {
+		h.first = time.Now()
+	}
+	peer, err := h.hungry.Hold(conn)
+	h.waited = time.Since(h.first)
+	return peer, err
+}
+
+func (h *fasting) Prove(ctx context.Context, peer *identity.Peer, door string, freezing bool) (identity.Identity, error) {
+	end, _ := ctx.Deadline()
+	h.has = time.Until(end)
+	return h.hungry.Prove(ctx, peer, door, freezing)
+}
+
+// TestLockdownWaitsNoLonger: a lockdown that waits for descriptors first has that much less time for the rest.
+func TestLockdownWaitsNoLonger(t *testing.T) {
+	h := &fasting{hungry: hungry{Prover: identity.NewProver(everybody{})}}
+	d := newDoorOf(t, &Server{Prover: h, Acts: func(identity.Identity, Call) (*gateway.Act, error) { return nil, errors.New("heard") }})
+	if err := (Call{Act: lockdown}).Do(soon(t), d.path, nil); err == nil || err.Error() != "heard" {
+		t.Errorf("they hear %v", err)
+	}
+	if h.waited <= 0 || h.has <= 0 || h.has > lockdownTime-h.waited {
+		t.Errorf("it has waited for %v, and has %v, of %v", h.waited, h.has, lockdownTime)
+	}
+}
+
 // TestRoomMadeWhereFewAre: where descriptors are few nobody comes in the place of one who has made room before that one
 // is over; then they do.
 func TestRoomMadeWhereFewAre(t *testing.T) {
@@ -80,6 +115,9 @@ func TestRoomMadeWhereFewAre(t *testing.T) {
 			if _, ok := s.Room.Take(n); !ok {
 				n /= 2
 			}
+		}
+		if over {
+			s.within = tmuxtest.Patience
 		}
 		as := comers(t, s)
 		most := crowd.Few(crowd.Bounds{}).Loose
