@@ -2,6 +2,8 @@ package executor
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -185,6 +187,26 @@ func (s *controlSeat) pauseOrContinue(ctx context.Context, p tmux.PaneSetting, s
 		return nil
 	}
 	return send("-A", p.Pane.String()+":"+p.State)
+}
+
+// setFlags has tmux heed flags. With no-output, on or off, tmux forgets of which panes it is to keep nothing: it is told
+// again at the next look, and meanwhile nothing may be respawned.
+func (s *controlSeat) setFlags(ctx context.Context, flags []string, send func(...string) error) error {
+	if err := ctxlock.Lock(ctx, &s.amu); err != nil {
+		return err
+	}
+	defer s.amu.Unlock()
+	anew := slices.ContainsFunc(flags, func(f string) bool { return strings.TrimPrefix(f, "!") == "no-output" })
+	if anew && s.muffles() {
+		return errors.New("refresh-client: a program is being put into a pane; say it again")
+	}
+	if err := send("-f", strings.Join(flags, ",")); err != nil || !anew {
+		return err
+	}
+	for _, a := range s.gone {
+		*a = absence{}
+	}
+	return nil
 }
 
 // mindAway looks where the panes are, until the guest leaves. All look at the same

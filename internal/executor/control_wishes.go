@@ -96,7 +96,7 @@ func (s *controlSeat) arrange(ctx context.Context, plan *gateway.Plan) (gateway.
 		if slices.Contains(set.Flags, "wait-exit") {
 			s.waits.Store(true) // tmux tells it at once
 		}
-		if err := send("-f", strings.Join(set.Flags, ",")); err != nil {
+		if err := s.setFlags(ctx, set.Flags, send); err != nil {
 			return result, err
 		}
 	}

@@ -155,6 +155,13 @@ func (m *muffled) add(panes []tmux.PaneID, n int) {
 	}
 }
 
+// muffles reports whether there is any.
+func (m *muffled) muffles() bool {
+	m.hmu.Lock()
+	defer m.hmu.Unlock()
+	return len(m.times) > 0
+}
+
 func (m *muffled) isMuffled(p tmux.PaneID) bool {
 	m.hmu.Lock()
 	defer m.hmu.Unlock()

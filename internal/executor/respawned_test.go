@@ -149,6 +149,33 @@ func TestRespawnedInFlight(t *testing.T) {
 	g.hears("without an answer", "%pause %0", "%continue %0")
 }
 
+// A guest's no-output, on or off, changes nothing while a pane is respawned, as tmux would keep for them again what it
+// draws; and of a pane that was away tmux is told again behind it.
+func TestFlagsWhileRespawned(t *testing.T) {
+	g := guestAt(t)
+	set := func(flag string) error {
+		return g.setFlags(t.Context(), []string{flag}, func(words ...string) error {
+			g.tmux.Run(append([]string{"refresh-client", "-t", "guest"}, words...)...)
+			return nil
+		})
+	}
+	heed := g.deafen(t.Context(), g.snap, &g.snap.Windows[0])
+	for flag, may := range map[string]bool{"no-output": false, "!no-output": false, "pause-after=5": true} {
+		if err := set(flag); (err == nil) != may {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+	g.hears("while it is respawned", "%pause %0")
+	heed()
+	for _, flag := range []string{"no-output", "!no-output"} {
+		if err := set(flag); err != nil {
+			t.Error(err)
+		}
+	}
+	g.looks()
+	g.hears("behind that", "%pause %0", "%continue %0")
+}
+
 // What may be in a window by now is respawned with it, as far as is known: what lay there at the last look, and what
 // no state has.
 func TestRespawnedAbout(t *testing.T) {
