@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,26 +9,6 @@ import (
 	"github.com/muxward/muxward/internal/config"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 )
-
-// inTheirs makes a link to something in a directory of ours, and one in a directory of somebody else's, who could have it
-// lead elsewhere.
-func inTheirs(t *testing.T, to string) (ours, theirs string) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		tmuxtest.Skip(t, "gives a directory to an account, which takes root")
-	}
-	dir := t.TempDir()
-	ours, theirs = filepath.Join(dir, "ours", "link"), filepath.Join(dir, "theirs", "link")
-	for _, at := range []string{ours, theirs} {
-		if err := errors.Join(os.Mkdir(filepath.Dir(at), 0o755), os.Symlink(to, at)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Chown(filepath.Dir(theirs), 4711, 4711); err != nil {
-		t.Fatal(err)
-	}
-	return ours, theirs
-}
 
 // What is root's is not taken by a link that somebody else could put another in the place of.
 func TestLinksInOthersDirectories(t *testing.T) {
@@ -55,7 +34,7 @@ func TestLinksInOthersDirectories(t *testing.T) {
 			return err
 		}},
 	} {
-		ours, theirs := inTheirs(t, c.to)
+		ours, theirs := tmuxtest.Links(t, c.to)
 		not := func(err error) bool { return err != nil && strings.Contains(err.Error(), "belongs to uid 4711") }
 		if err := c.take(ours); not(err) {
 			t.Errorf("%s, by a link of ours: %v", what, err)
