@@ -284,14 +284,11 @@ func (s *Server) unknown(conn *net.UnixConn, err error) error {
 	if conn != nil {
 		_, _ = readCall(passed.Reader(conn))
 	}
-	if starves(err) {
+	if crowd.Starved(err) {
 		return errStarved
 	}
 	return errUnknown
 }
-
-// starves reports whether an error says that there are no descriptors.
-func starves(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
 
 // starvedTime is how long a request waits for descriptors, and starvedPause how long it does between two looks.
 const (
@@ -302,7 +299,7 @@ const (
 // fed does what takes descriptors, and does it again for a while when there are none: others take theirs for a moment only.
 func fed[T any](ctx context.Context, do func() (T, error)) (got T, err error) {
 	for until := time.Now().Add(starvedTime); ; {
-		if got, err = do(); !starves(err) || time.Now().After(until) {
+		if got, err = do(); !crowd.Starved(err) || time.Now().After(until) {
 			return got, err
 		}
 		select {

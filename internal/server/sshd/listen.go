@@ -16,6 +16,7 @@ import (
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/reach"
+	"github.com/muxward/muxward/internal/server/crowd"
 )
 
 // listener is something that a client has us listen at.
@@ -190,7 +191,7 @@ type listens struct {
 func (l listens) comes(ctx context.Context) (net.Conn, error) {
 	for {
 		far, err := l.Accept()
-		if !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE) && !errors.Is(err, unix.ECONNABORTED) {
+		if !crowd.Starved(err) && !errors.Is(err, unix.ECONNABORTED) {
 			return far, err
 		}
 		select {

@@ -233,7 +233,7 @@ func (s *Server) accept(ctx, people context.Context, l net.Listener) error {
 				<-ctx.Done() // who is here stays until then
 			}
 			return nil
-		case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM):
+		case crowd.Starved(err):
 			s.starve(err)
 			select {
 			case <-time.After(pauseTime):

@@ -62,7 +62,7 @@ func (s *Server) prove(ctx context.Context, v *visit) (p proof) {
 	} else {
 		v.stand(crowd.Known)
 	}
-	if starves(err) {
+	if crowd.Starved(err) {
 		s.starve(err)
 		return proof{}
 	}

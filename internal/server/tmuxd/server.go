@@ -98,7 +98,7 @@ func (s *Server) Serve(ctx context.Context, l Listener, here string) error {
 		case err == nil:
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			return nil
-		case starves(err): // those who are here stay, new ones wait
+		case crowd.Starved(err): // those who are here stay, new ones wait
 			s.starve(err)
 			select {
 			case <-time.After(againTime):
@@ -248,11 +248,6 @@ func (s *Server) complain(what string) {
 	if text, ok := s.refused.Admit(what); ok {
 		s.Complain(text)
 	}
-}
-
-// starves reports whether an error says that there are no descriptors.
-func starves(err error) bool {
-	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS)
 }
 
 // errSpared is why a client is turned away while there still are descriptors.
