@@ -348,12 +348,12 @@ func (a *Attachment) SetMode(ctx context.Context, m Mode, p Policy) error {
 }
 
 // Suspend gives the terminal back for a while, as when the stock client is
-// stopped by its shell. The display is still read, and thrown away.
-func (a *Attachment) Suspend(ctx context.Context) error {
+// stopped by its shell. The display is still read, and thrown away. It reports false if it has no terminal any more.
+func (a *Attachment) Suspend(ctx context.Context) (given bool, err error) {
 	a.mu.Lock()
 	if a.away || a.leaving {
 		a.mu.Unlock()
-		return nil
+		return false, nil
 	}
 	a.away, a.back = true, make(chan struct{})
 	a.mu.Unlock()
@@ -361,9 +361,9 @@ func (a *Attachment) Suspend(ctx context.Context) error {
 	how.Now, how.Ever = a.out.marks()
 	left := a.term.Leave(ctx, how)
 	if err := errors.Join(left, lockWithin(ctx, &a.out.mu, a.out.suspend)); err != nil {
-		return fmt.Errorf("suspend: %w", err)
+		return false, fmt.Errorf("suspend: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 // Resume takes the terminal again after Suspend, reads its size anew and has

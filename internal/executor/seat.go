@@ -379,8 +379,11 @@ func (s *seat) fromClient() {
 func (s *seat) suspend() {
 	ctx, cancel := context.WithTimeout(s.ctx, attachTime)
 	defer cancel()
-	if err := s.att.Suspend(ctx); err != nil {
+	given, err := s.att.Suspend(ctx)
+	if err != nil {
 		s.leave(err)
+	}
+	if !given { // it is stopped already, and is not to be stopped again when it goes on
 		return
 	}
 	if s.live.Who().OnlyStreams() { // there is no shell to go to, and nobody to go on
