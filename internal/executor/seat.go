@@ -375,38 +375,6 @@ func (s *seat) fromClient() {
 	}
 }
 
-// suspend stops the person's client, as C-z in tmux does.
-func (s *seat) suspend() {
-	ctx, cancel := context.WithTimeout(s.ctx, attachTime)
-	defer cancel()
-	given, err := s.att.Suspend(ctx)
-	if err != nil {
-		s.leave(err)
-	}
-	if !given { // it is stopped already, and is not to be stopped again when it goes on
-		return
-	}
-	if s.live.Who().OnlyStreams() { // there is no shell to go to, and nobody to go on
-		s.looksOnBeside(false)
-		s.wake()
-		return
-	}
-	_ = s.client.Send(ctx, &wire.Suspend{})
-	s.looksOnBeside(false)
-}
-
-// wake goes on after the client was stopped.
-func (s *seat) wake() {
-	if err := s.att.Resume(s.ctx); err != nil {
-		s.leave(err)
-		return
-	}
-	if s.own == nil { // a place of their own has a client in control mode, which tmux never stops
-		_ = s.conn.WriteMsg(s.ctx, &wire.Wakeup{})
-	}
-	s.looksOnBeside(true)
-}
-
 // redraw has tmux look at the display's size and draw everything anew.
 func (s *seat) redraw(ctx context.Context) error {
 	if s.own != nil {

@@ -1,9 +1,11 @@
 package executor
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/tmux/wire"
 )
 
 // stops carries out suspend-client where the client is one in control mode. tmux is told of none: it would go on to owe
@@ -38,4 +40,36 @@ func (e *Executor) inControl(server gateway.Server, name string) (own *seat, hea
 		hears = hears || s.name == name && life(s.server) == life(server)
 	}
 	return nil, hears
+}
+
+// suspend stops the person's client, as C-z in tmux does.
+func (s *seat) suspend() {
+	ctx, cancel := context.WithTimeout(s.ctx, attachTime)
+	defer cancel()
+	given, err := s.att.Suspend(ctx)
+	if err != nil {
+		s.leave(err)
+	}
+	if !given { // it is stopped already, and is not to be stopped again when it goes on
+		return
+	}
+	if s.live.Who().OnlyStreams() { // there is no shell to go to, and nobody to go on
+		s.looksOnBeside(false)
+		s.wake()
+		return
+	}
+	_ = s.client.Send(ctx, &wire.Suspend{})
+	s.looksOnBeside(false)
+}
+
+// wake goes on after the client was stopped.
+func (s *seat) wake() {
+	if err := s.att.Resume(s.ctx); err != nil {
+		s.leave(err)
+		return
+	}
+	if s.own == nil { // a place of their own has a client in control mode, which tmux never stops
+		_ = s.conn.WriteMsg(s.ctx, &wire.Wakeup{})
+	}
+	s.looksOnBeside(true)
 }
