@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muxward/muxward/internal/soak"
+	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/tmuxtest"
 	"github.com/muxward/muxward/test/host"
 )
@@ -185,7 +186,10 @@ func newPlay(t *testing.T, seed uint64, control bool) *play {
 	}
 	p.programs(p.rand(0))
 	p.furnish()
-	p.world = &world{Host: p.Host, t: t, row: row{large: true}, control: control}
+	p.world = &world{Host: p.Host, t: t, row: row{large: true}, control: control, server: p.server}
+	if v := versionOf(p.world); v.AtLeast(tmux.Version{Major: 3, Minor: 7}) {
+		tmuxtest.Skip(t, "is for tmux before 3.7 yet")
+	}
 	p.world.settle()
 	return p
 }
