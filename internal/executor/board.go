@@ -71,7 +71,7 @@ func (v *view) keys(session tmux.SessionID) *tmux.KeyMap {
 func (e *Executor) board(s Server) *board {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	key := s.Owner() + "#" + s.Incarnation()
+	key := life(s)
 	b := e.boards[key]
 	if b == nil {
 		b = &board{server: s, busy: make(chan struct{}, 1), helps: make(chan struct{}, 1)}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/procfs"
 )
 
@@ -168,7 +169,7 @@ func (p *Peer) askPIDFD(fd int, k kernel) (int, error) {
 		if err == nil {
 			return pidfd, nil
 		}
-		if scarce(err) {
+		if passed.Starved(err) {
 			return -1, err
 		}
 		if !errors.Is(err, unix.ENOPROTOOPT) {
@@ -184,17 +185,12 @@ func (p *Peer) askPIDFD(fd int, k kernel) (int, error) {
 		if errors.Is(err, unix.ESRCH) {
 			return -1, ErrPeerGone
 		}
-		if scarce(err) { // it is no reason to do without
+		if passed.Starved(err) { // it is no reason to do without
 			return -1, err
 		}
 	}
 	p.lost = append(p.lost, "this kernel has no pidfd (Linux 5.3): the end of the peer is noticed within a second, not at once")
 	return -1, nil
-}
-
-// scarce reports whether an error says that there is no room for a descriptor, which tells nothing of whom it was for.
-func scarce(err error) bool {
-	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
 }
 
 // hold takes the pidfd, or the start time, and begins to watch the process.

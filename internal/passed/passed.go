@@ -1,10 +1,17 @@
 package passed
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
+
+// Starved reports whether an error says that there was no room for one more descriptor, or for what it stands for. It
+// tells nothing of whom that was for.
+func Starved(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
+}
 
 // Copy gives another descriptor of a file, which is the caller's to close and not inherited. The file may be closed
 // meanwhile: the number of its own may be something else's by then.

@@ -1,7 +1,6 @@
 package crowd
 
 import (
-	"errors"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -18,11 +17,6 @@ func Few(b Bounds) Bounds {
 		b.Loose = max(4, int(kept(limit.Cur)/16))
 	}
 	return b
-}
-
-// Starved reports whether an error says that there was no room for one more descriptor, or for what it stands for.
-func Starved(err error) bool {
-	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
 }
 
 // mostSpared bounds how many descriptors are kept back. Of fewer that there may be in all it is a quarter.

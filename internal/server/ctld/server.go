@@ -284,7 +284,7 @@ func (s *Server) unknown(conn *net.UnixConn, err error) error {
 	if conn != nil {
 		_, _ = readCall(passed.Reader(conn))
 	}
-	if crowd.Starved(err) {
+	if passed.Starved(err) {
 		return errStarved
 	}
 	return errUnknown
@@ -299,7 +299,7 @@ const (
 // fed does what takes descriptors, and does it again for a while when there are none: others take theirs for a moment only.
 func fed[T any](ctx context.Context, do func() (T, error)) (got T, err error) {
 	for until := time.Now().Add(starvedTime); ; {
-		if got, err = do(); !crowd.Starved(err) || time.Now().After(until) {
+		if got, err = do(); !passed.Starved(err) || time.Now().After(until) {
 			return got, err
 		}
 		select {

@@ -15,8 +15,8 @@ import (
 
 	"github.com/muxward/muxward/internal/access"
 	"github.com/muxward/muxward/internal/gateway"
+	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/reach"
-	"github.com/muxward/muxward/internal/server/crowd"
 )
 
 // listener is something that a client has us listen at.
@@ -191,7 +191,7 @@ type listens struct {
 func (l listens) comes(ctx context.Context) (net.Conn, error) {
 	for {
 		far, err := l.Accept()
-		if !crowd.Starved(err) && !errors.Is(err, unix.ECONNABORTED) {
+		if !passed.Starved(err) && !errors.Is(err, unix.ECONNABORTED) {
 			return far, err
 		}
 		select {

@@ -19,6 +19,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pace"
+	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/server/crowd"
 )
 
@@ -233,7 +234,7 @@ func (s *Server) accept(ctx, people context.Context, l net.Listener) error {
 				<-ctx.Done() // who is here stays until then
 			}
 			return nil
-		case crowd.Starved(err):
+		case passed.Starved(err):
 			s.starve(err)
 			select {
 			case <-time.After(pauseTime):

@@ -12,6 +12,7 @@ import (
 	"github.com/muxward/muxward/internal/failpoint"
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
+	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/server/crowd"
 	"github.com/muxward/muxward/internal/tmux"
 	"github.com/muxward/muxward/internal/tmux/wire"
@@ -62,7 +63,7 @@ func (s *Server) prove(ctx context.Context, v *visit) (p proof) {
 	} else {
 		v.stand(crowd.Known)
 	}
-	if crowd.Starved(err) {
+	if passed.Starved(err) {
 		s.starve(err)
 		return proof{}
 	}

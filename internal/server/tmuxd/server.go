@@ -15,6 +15,7 @@ import (
 	"github.com/muxward/muxward/internal/gateway"
 	"github.com/muxward/muxward/internal/identity"
 	"github.com/muxward/muxward/internal/pace"
+	"github.com/muxward/muxward/internal/passed"
 	"github.com/muxward/muxward/internal/server/crowd"
 )
 
@@ -98,7 +99,7 @@ func (s *Server) Serve(ctx context.Context, l Listener, here string) error {
 		case err == nil:
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			return nil
-		case crowd.Starved(err): // those who are here stay, new ones wait
+		case passed.Starved(err): // those who are here stay, new ones wait
 			s.starve(err)
 			select {
 			case <-time.After(againTime):

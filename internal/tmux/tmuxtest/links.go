@@ -11,7 +11,6 @@ import (
 // lead elsewhere.
 func Links(t testing.TB, to string) (ours, theirs string) {
 	t.Helper()
-	t.Helper()
 	if os.Geteuid() != 0 {
 		Skip(t, "gives a directory to an account, which takes root")
 	}
